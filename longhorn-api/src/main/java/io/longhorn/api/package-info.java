@@ -1,0 +1,5 @@
+/** Names, identities and errors of replicated volumes: the words every module shares. */
+@NullMarked
+package io.longhorn.api;
+
+import org.jspecify.annotations.NullMarked;
