@@ -1,0 +1,249 @@
+package io.longhorn.engine.reconcile;
+
+import io.longhorn.api.membership.RecordStamp;
+import java.util.Optional;
+
+/**
+ * Which regions are marked on members' disks, as far as this engine knows, and which marks may be
+ * cleared.
+ *
+ * <p>A mark may be cleared if a FLUSH that began after the last write to the region was answered
+ * has been answered by every member (E5), the set has been complete since before that FLUSH began,
+ * and nothing is being reconciled or returning (E6): then all members hold the same there, on disk.
+ * It is cleared lazily: not before the region was left alone for a whole tick after that.
+ *
+ * <p>The bookkeeping is four bit sets and a table of counts. {@code candidate} is what was marked
+ * when the FLUSH that is being followed began, less what was written since; when it is answered,
+ * {@code flushed} gets it. A write takes its regions out of both when it is sent and again when it
+ * ends, so only a write that is under way from before the FLUSH until now could be missed: the
+ * counts have those, by a hash of the region (a collision only clears later). One FLUSH is followed
+ * at a time, the first after each tick.
+ *
+ * <p><b>Order at the replica.</b> INTENT_CLEAR and WRITE may pass each other in a replica's
+ * threads. No write to a region is under way when its clearing is sent; a replica must let a write
+ * that arrives <i>after</i> INTENT_CLEAR mark its region anew, durably, before the data. Here such
+ * a region stays marked.
+ *
+ * <p><b>{@code validSince}.</b> Clearing makes a bitmap silent about what was written before, so a
+ * member's marks tell a returning replica everything only if it left later than that. They are
+ * cleared only while every configured replica is a member, under the committed record R. Whoever
+ * leaves from then on gets a {@code leftAt} above R, and nobody has a lower one: all have come back
+ * and were made equal before they joined. So R is right, and it is durable on all members before
+ * the first mark is cleared under it; with an older R the marks would promise too much.
+ *
+ * <p>Loop thread. {@link #writeSent}, {@link #writeEnded}, {@link #flushSent} and {@link
+ * #flushEnded} are for the data path and allocate nothing.
+ */
+public final class IntentTracker {
+  /** Most regions that one {@link IntentEffect.Clear} names. */
+  public static final int MAX_CLEARED_REGIONS = 4096;
+
+  /** A volume that is never idle is flushed for clearing after this many ticks. */
+  public static final int BUSY_FLUSH_TICKS = 12;
+
+  private static final int COUNTS = 4096;
+  private static final long NO_FLUSH = 0;
+
+  private final RegionMap regions;
+  private final ReconcileRules rules;
+  private final RegionBits marked;
+  private final RegionBits candidate;
+  private final RegionBits flushed;
+  private final RegionBits ripe;
+  private final RegionBits clearing;
+  private final int[] underWay = new int[COUNTS];
+
+  private long flushes;
+  private long followedFlush = NO_FLUSH;
+  private boolean mayFollow = true;
+  private boolean hasWritten;
+  private int ticksSinceFlush;
+  private boolean isWaiting;
+  private RecordStamp validSince = RecordStamp.NONE;
+
+  /** Knows of no marks. */
+  public IntentTracker(RegionMap regions) {
+    this(regions, ReconcileRules.ALL);
+  }
+
+  IntentTracker(RegionMap regions, ReconcileRules rules) {
+    this.regions = regions;
+    this.rules = rules;
+    marked = new RegionBits(regions.count());
+    candidate = new RegionBits(regions.count());
+    flushed = new RegionBits(regions.count());
+    ripe = new RegionBits(regions.count());
+    clearing = new RegionBits(regions.count());
+  }
+
+  // ---- data path -----------------------------------------------------------------------------
+
+  /** A write, zero or trim of the range is about to be sent. */
+  public void writeSent(long offset, int length) {
+    hasWritten = true;
+    int last = regions.regionOf(offset + length - 1);
+    for (int i = regions.regionOf(offset); i <= last; i++) {
+      marked.set(i);
+      touch(i);
+      clearing.clear(i);
+      underWay[i & (COUNTS - 1)]++;
+    }
+  }
+
+  /** The same range, once: every member it was sent to has answered or is lost. */
+  public void writeEnded(long offset, int length) {
+    int last = regions.regionOf(offset + length - 1);
+    for (int i = regions.regionOf(offset); i <= last; i++) {
+      touch(i);
+      underWay[i & (COUNTS - 1)]--;
+    }
+  }
+
+  private void touch(int region) {
+    candidate.clear(region);
+    flushed.clear(region);
+  }
+
+  /** A FLUSH is about to be sent to every required member; returns its number, 1 or more. */
+  public long flushSent() {
+    flushes++;
+    if (followedFlush == NO_FLUSH && mayFollow) {
+      followedFlush = flushes;
+      mayFollow = false;
+      candidate.assign(marked);
+    }
+    return flushes;
+  }
+
+  /** The FLUSH of that number was answered by every required member, or failed. */
+  public void flushEnded(long number, boolean isDurable) {
+    if (number != followedFlush) {
+      return;
+    }
+    followedFlush = NO_FLUSH;
+    if (isDurable) {
+      flushed.or(candidate);
+    }
+  }
+
+  // ---- control -------------------------------------------------------------------------------
+
+  /** Marks found on members' disks. */
+  public void known(RegionBits found) {
+    marked.or(found);
+    forgetFlushes();
+  }
+
+  /**
+   * The sets in force or the links of their members changed, or a replica began to be made equal:
+   * no FLUSH so far counts for clearing, since it need not have reached every member of the set as
+   * it will be.
+   */
+  public void membersChanged() {
+    forgetFlushes();
+    validSince = RecordStamp.NONE;
+  }
+
+  /** A copy of the marks: everything written since any replica left, and more. */
+  public RegionBits marks() {
+    return new RegionBits(marked);
+  }
+
+  /** How many regions are marked. */
+  public int markedRegions() {
+    return marked.cardinality();
+  }
+
+  /**
+   * A few seconds have passed; says what to do next. At most one effect is under way at a time.
+   *
+   * @param mayClear the set is complete, with every member linked, no change of it under way,
+   *     nothing unreconciled and nobody returning (E6)
+   * @param record stamp of the committed record
+   */
+  public Optional<IntentEffect> tick(boolean mayClear, RecordStamp record) {
+    boolean wasBusy = hasWritten;
+    hasWritten = false;
+    mayFollow = true;
+    ticksSinceFlush++;
+    if (isWaiting) {
+      return Optional.empty();
+    }
+    if (!mayClear && rules.clearComplete()) {
+      forgetFlushes();
+      return Optional.empty();
+    }
+    chooseClearing();
+    boolean wantsClear = !clearing.isEmpty();
+    ripe.assign(rules.clearFlushed() ? flushed : marked);
+    if (wantsClear && !validSince.equals(record)) {
+      clearing.clearAll();
+      isWaiting = true;
+      return Optional.of(new IntentEffect.SetValidSince(record));
+    }
+    if (wantsClear) {
+      isWaiting = true;
+      return Optional.of(new IntentEffect.Clear(new RegionBits(clearing)));
+    }
+    if (followedFlush == NO_FLUSH
+        && (!wasBusy || ticksSinceFlush >= BUSY_FLUSH_TICKS)
+        && hasUnflushed()) {
+      ticksSinceFlush = 0;
+      return Optional.of(new IntentEffect.Flush());
+    }
+    return Optional.empty();
+  }
+
+  /** Every member has stored the stamp, or one was lost. */
+  public void validSinceStored(RecordStamp stamp, boolean isDone) {
+    isWaiting = false;
+    if (isDone) {
+      validSince = stamp;
+    }
+  }
+
+  /** Every member has cleared the marks, or one was lost: then they stay known as marked. */
+  public void cleared(boolean isDone) {
+    isWaiting = false;
+    if (isDone) {
+      marked.andNot(clearing);
+      ripe.andNot(clearing);
+      flushed.andNot(clearing);
+      candidate.andNot(clearing);
+    }
+    clearing.clearAll();
+  }
+
+  private void chooseClearing() {
+    clearing.clearAll();
+    int chosen = 0;
+    for (int i = ripe.nextSet(0); i >= 0 && chosen < MAX_CLEARED_REGIONS; i = ripe.nextSet(i + 1)) {
+      boolean isFlushed = flushed.test(i) || !rules.clearFlushed();
+      if (isFlushed && marked.test(i) && underWay[i & (COUNTS - 1)] == 0) {
+        clearing.set(i);
+        chosen++;
+      }
+    }
+  }
+
+  private boolean hasUnflushed() {
+    for (int i = marked.nextSet(0); i >= 0; i = marked.nextSet(i + 1)) {
+      if (!flushed.test(i)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private void forgetFlushes() {
+    followedFlush = NO_FLUSH;
+    candidate.clearAll();
+    flushed.clearAll();
+    ripe.clearAll();
+  }
+
+  /** For checks: whether the region counts as marked. */
+  boolean isMarked(int region) {
+    return marked.test(region);
+  }
+}
