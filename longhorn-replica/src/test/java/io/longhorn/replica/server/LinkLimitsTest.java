@@ -105,32 +105,41 @@ class LinkLimitsTest {
   @Test
   void moreFramesThanCreditsEndTheConnectionAndTheNextClientIsServed() {
     try (ServedReplica replica = ServedReplica.tcp()) {
-      try (WireClient client = replica.own(1)) {
-        replica.store.hold();
-        for (int i = 0; i <= ReplicaHost.CREDITS; i++) {
-          client.bare(FrameType.FLUSH, 0, 0, 0);
-        }
-        client.send();
-        Eventually.until("tasks wait", replica.store.permits::hasQueuedThreads);
-        replica.store.letGo();
-        int answered = 0;
-        Answer answer = client.next();
-        Answer last = answer;
-        while (answer != null) {
-          answered++;
-          last = answer;
-          answer = client.next();
-        }
-        assertThat(answered).isLessThanOrEqualTo(ReplicaHost.CREDITS + 1);
-        if (last != null && !last.status().isOk()) {
-          assertThat(last.status()).isEqualTo(IoError.PROTOCOL);
+      boolean hasEnded = false;
+      // The disk may be let go before the link has seen the last frame: then nothing was too many.
+      for (int i = 0; i < 50 && !hasEnded; i++) {
+        try (WireClient client = replica.own(1)) {
+          hasEnded = endsWhenFlooded(replica, client);
         }
       }
+      assertThat(hasEnded).isTrue();
       try (WireClient next = replica.own(2)) {
         next.bare(FrameType.READ, 0, 0, BLOCK);
         assertThat(next.ask().status()).isEqualTo(IoError.OK);
       }
     }
+  }
+
+  /** Sends one frame too many while the disk waits; whether the connection ended for it. */
+  private static boolean endsWhenFlooded(ServedReplica replica, WireClient client) {
+    int frames = ReplicaHost.CREDITS + 1;
+    replica.store.hold();
+    for (int i = 0; i < frames; i++) {
+      client.bare(FrameType.FLUSH, 0, 0, 0);
+    }
+    client.send();
+    Eventually.until("tasks wait", replica.store.permits::hasQueuedThreads);
+    replica.store.letGo();
+    boolean isRefused = false;
+    for (int answered = 0; answered < frames; answered++) {
+      Answer answer = client.next();
+      if (answer == null) {
+        return true;
+      }
+      assertThat(answer.status()).isIn(IoError.OK, IoError.PROTOCOL);
+      isRefused |= answer.status() == IoError.PROTOCOL;
+    }
+    return isRefused && client.next() == null;
   }
 
   @Test
