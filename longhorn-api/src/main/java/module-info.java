@@ -16,7 +16,13 @@ module io.longhorn.api {
       io.longhorn.k8s;
   exports io.longhorn.api.memory to
       io.longhorn.engine,
-      io.longhorn.replica;
+      io.longhorn.replica,
+      io.longhorn.orchestration;
+  exports io.longhorn.api.process to
+      io.longhorn.engine,
+      io.longhorn.replica,
+      io.longhorn.orchestration,
+      io.longhorn.standalone;
   exports io.longhorn.api.replica to
       io.longhorn.engine,
       io.longhorn.replica,

@@ -7,4 +7,5 @@
  */
 module io.longhorn.orchestration {
   requires transitive io.longhorn.api;
+  requires org.slf4j;
 }

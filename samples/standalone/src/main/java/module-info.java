@@ -2,6 +2,7 @@
 module io.longhorn.standalone {
   requires info.picocli;
   requires io.longhorn.engine;
+  requires io.longhorn.orchestration;
   requires io.longhorn.replica;
   requires java.logging;
   requires static org.jspecify;

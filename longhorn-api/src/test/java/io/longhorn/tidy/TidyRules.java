@@ -84,7 +84,8 @@ final class TidyRules {
                   "io.longhorn.engine.membership",
                   "io.longhorn.engine.reconcile")),
           new CoreRule(
-              "io.longhorn.engine.frontend.nbd.protocol", List.of("io.longhorn.engine.request")));
+              "io.longhorn.engine.frontend.nbd.protocol", List.of("io.longhorn.engine.request")),
+          new CoreRule("io.longhorn.orchestration.instance", List.of()));
 
   private static final List<String> EVERYWHERE =
       List.of("java.", "javax.", "jdk.", "org.jspecify.", "org.slf4j.");

@@ -95,7 +95,28 @@ public enum FrameType {
    * complete. Sent with the clearing that empties a complete set's history, and when a replica has
    * been made equal. Durable.
    */
-  INTENT_VALID_SINCE(23);
+  INTENT_VALID_SINCE(23),
+  /**
+   * To an instance manager: start a process of ours. The spec of the instance, answered by its
+   * status, {@code starting}, at once; EXISTS while one of that name has not ended.
+   */
+  INSTANCE_START(32),
+  /**
+   * To an instance manager: end an instance cleanly. Its name and, if it has to be this run of it,
+   * its uuid; answered by its status at once.
+   */
+  INSTANCE_STOP(33),
+  /**
+   * To an instance manager: the manager itself and every instance, when its revision is another
+   * than the one the asker has seen, or when the asker's time is over.
+   */
+  INSTANCE_LIST(34),
+  /** To an instance manager: a piece of the log of one instance. */
+  INSTANCE_LOG(35),
+  /** To an instance manager: drop an instance that has ended from the list. */
+  INSTANCE_FORGET(36),
+  /** Reserved: the next run of an instance takes over from the one that runs. */
+  INSTANCE_REPLACE(37);
 
   /** Most blocks one {@link #BLOCK_HASHES} asks for: one index page. */
   public static final int MAX_HASH_BLOCKS = 512;
@@ -106,9 +127,14 @@ public enum FrameType {
    */
   public static final int HASH_ENTRY_BYTES = 17;
 
-  private static final @Nullable FrameType[] BY_CODE = new @Nullable FrameType[24];
+  private static final @Nullable FrameType[] BY_CODE;
 
   static {
+    int largest = 0;
+    for (FrameType type : values()) {
+      largest = Math.max(largest, type.code);
+    }
+    BY_CODE = new @Nullable FrameType[largest + 1];
     for (FrameType type : values()) {
       BY_CODE[type.code] = type;
     }

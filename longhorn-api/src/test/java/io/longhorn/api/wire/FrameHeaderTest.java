@@ -227,6 +227,12 @@ final class FrameHeaderTest {
     "21,COPY",
     "22,ABSENT",
     "23,INTENT_VALID_SINCE",
+    "32,INSTANCE_START",
+    "33,INSTANCE_STOP",
+    "34,INSTANCE_LIST",
+    "35,INSTANCE_LOG",
+    "36,INSTANCE_FORGET",
+    "37,INSTANCE_REPLACE",
   })
   void typesAreForEver(int code, FrameType type) {
     assertThat(type.code()).isEqualTo(code);
@@ -234,14 +240,14 @@ final class FrameHeaderTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {0, 24, 255, 256, -1, Integer.MIN_VALUE, Integer.MAX_VALUE})
+  @ValueSource(ints = {0, 31, 200, 255, 256, -1, Integer.MIN_VALUE, Integer.MAX_VALUE})
   void aTypeOfANewerPeerIsNone(int code) {
     assertThat(FrameType.ofCode(code)).isNull();
   }
 
   @Test
   void theTableOfTypesIsComplete() {
-    assertThat(FrameType.values()).hasSize(23);
+    assertThat(FrameType.values()).hasSize(29);
   }
 
   @ParameterizedTest

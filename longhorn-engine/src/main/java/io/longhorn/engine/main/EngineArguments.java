@@ -26,6 +26,7 @@ record EngineArguments(VolumeConfig config, List<Endpoint> listen) {
                  --nbd unix:PATH|tcp:HOST:PORT ...                 where NBD clients connect
                  [--hold SECONDS]                                  I/O that cannot go on fails after that; 0 = never (60)
                  [--resync-rate MIB_PER_SECOND]                    for replicas that come back; 0 = no limit (200)
+                 [--die-with-parent]                               ends at end-of-file of standard input
       """;
 
   private static final long MAX_HOLD_SECONDS = 86_400;

@@ -1,6 +1,7 @@
 package io.longhorn.engine.main;
 
 import io.longhorn.api.VolumeException;
+import io.longhorn.api.process.ParentWatch;
 import io.longhorn.engine.VolumeStatus;
 import io.longhorn.engine.frontend.nbd.NbdServer;
 import io.longhorn.engine.frontend.nbd.protocol.NbdExport;
@@ -34,7 +35,7 @@ public final class EngineMain {
 
   /** Runs until told to stop. */
   public static void main(String[] words) {
-    System.exit(run(List.of(words), System.out, System.err));
+    System.exit(run(ParentWatch.begin(List.of(words)), System.out, System.err));
   }
 
   static int run(List<String> words, PrintStream out, PrintStream err) {

@@ -23,8 +23,9 @@ sealed interface CommandLine {
       """
       longhorn replica create --dir D --volume NAME --volume-id UUID --replica-id UUID --size BYTES --members UUID,UUID,... [--authority replicas]
           make a replica in a missing or empty directory
-      longhorn replica serve --dir D --listen tcp:HOST:PORT|unix:PATH [--direct]
-          serve it; prints "listening ADDRESS" (port 0: the kernel chooses); ends cleanly on SIGTERM\
+      longhorn replica serve --dir D --listen tcp:HOST:PORT|unix:PATH [--direct] [--die-with-parent]
+          serve it; prints "listening ADDRESS" (port 0: the kernel chooses); ends cleanly on SIGTERM,
+          with --die-with-parent also, at once, at end-of-file of standard input\
       """;
 
   /**

@@ -1,11 +1,13 @@
 package io.longhorn.replica.main;
 
 import io.longhorn.api.VolumeException;
+import io.longhorn.api.process.ParentWatch;
 import io.longhorn.replica.file.PosixFiles;
 import io.longhorn.replica.main.CommandLine.UsageException;
 import io.longhorn.replica.server.ReplicaServer;
 import io.longhorn.replica.store.ReplicaDirectory;
 import java.io.PrintStream;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.logging.Level;
 import java.util.logging.Logger;
@@ -32,7 +34,8 @@ public final class ReplicaMain {
       thrown.printStackTrace();
       Runtime.getRuntime().halt(FAILED);
     });
-    int code = run(words, System.out, System.err);
+    int code =
+        run(ParentWatch.begin(List.of(words)).toArray(String[]::new), System.out, System.err);
     if (code != OK) {
       System.exit(code);
     }

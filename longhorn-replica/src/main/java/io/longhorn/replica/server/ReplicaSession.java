@@ -207,6 +207,13 @@ final class ReplicaSession implements Frame.Handler {
       case STATUS -> status(frame);
       case PING -> ping(frame);
       case QUIESCE, COPY -> IoError.UNSUPPORTED;
+      case INSTANCE_START,
+          INSTANCE_STOP,
+          INSTANCE_LIST,
+          INSTANCE_LOG,
+          INSTANCE_FORGET,
+          INSTANCE_REPLACE ->
+          IoError.UNSUPPORTED;
     };
   }
 
@@ -621,7 +628,13 @@ final class ReplicaSession implements Frame.Handler {
               STATUS,
               PING,
               QUIESCE,
-              COPY ->
+              COPY,
+              INSTANCE_START,
+              INSTANCE_STOP,
+              INSTANCE_LIST,
+              INSTANCE_LOG,
+              INSTANCE_FORGET,
+              INSTANCE_REPLACE ->
               control(frame, NOTHING);
         };
     assert done.isOk();

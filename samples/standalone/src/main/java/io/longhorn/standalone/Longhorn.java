@@ -10,8 +10,8 @@ import picocli.CommandLine.Spec;
 /**
  * The {@code longhorn} command. Exit codes: 0 ok, 1 failed, 2 wrong usage.
  *
- * <p>{@code longhorn replica} and {@code longhorn engine} are processes of their own: the launcher
- * script starts their mains without this class.
+ * <p>{@code longhorn replica}, {@code longhorn engine} and {@code longhorn instance-manager} are
+ * processes of their own: the launcher script starts their mains without this class.
  */
 @Command(
     name = "longhorn",
@@ -24,6 +24,7 @@ import picocli.CommandLine.Spec;
       "One process by hand:",
       "  longhorn replica --help   serve one copy of a volume",
       "  longhorn engine --help    replicate a volume and export it over NBD",
+      "  longhorn instance-manager --help   start, stop and watch those of one node",
     })
 public final class Longhorn implements Runnable {
 
