@@ -52,7 +52,9 @@ public enum IoError {
   /** A named limit was reached, for example the number of snapshots. */
   LIMIT(19, Errno.ENOSPC),
   /** The other authority owns this volume ({@code replicas} or {@code store:<id>}). */
-  WRONG_AUTHORITY(20, Errno.EINVAL);
+  WRONG_AUTHORITY(20, Errno.EINVAL),
+  /** A compare-and-set found another revision than it expected; nothing was changed. */
+  CONFLICT(21, Errno.EIO);
 
   private static final IoError[] BY_CODE = values();
 

@@ -37,6 +37,7 @@ final class IoErrorTest {
     "18, CORRUPT,         5",
     "19, LIMIT,           28",
     "20, WRONG_AUTHORITY, 22",
+    "21, CONFLICT,        5",
   })
   void codesAreForEver(int code, IoError error, int errno) {
     assertThat(error.code()).isEqualTo(code);
@@ -47,7 +48,7 @@ final class IoErrorTest {
 
   @Test
   void theTableAboveIsComplete() {
-    assertThat(IoError.values()).hasSize(21);
+    assertThat(IoError.values()).hasSize(22);
   }
 
   @Test
@@ -56,7 +57,7 @@ final class IoErrorTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {-1, 21, 255, 65_535, Integer.MAX_VALUE, Integer.MIN_VALUE})
+  @ValueSource(ints = {-1, 22, 255, 65_535, Integer.MAX_VALUE, Integer.MIN_VALUE})
   void aReasonOfANewerPeerIsStillAFailure(int code) {
     assertThat(IoError.ofCode(code)).isEqualTo(IoError.EIO);
   }

@@ -4,6 +4,7 @@ import io.longhorn.api.ReplicaId;
 import io.longhorn.api.ReplicaMode;
 import io.longhorn.api.VolumeName;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A volume at one moment, for people and programs that watch.
@@ -14,6 +15,7 @@ import java.util.List;
  * @param generation of the session
  * @param state what membership is doing, in words
  * @param unreconciledRegions regions that may differ between members since an unclean stop
+ * @param heldReason why requests wait; empty while they do not
  * @param replicas in the configured order
  */
 public record VolumeStatus(
@@ -23,6 +25,7 @@ public record VolumeStatus(
     long generation,
     String state,
     int unreconciledRegions,
+    Optional<String> heldReason,
     List<Replica> replicas) {
   /**
    * One replica.

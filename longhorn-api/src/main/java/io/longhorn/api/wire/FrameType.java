@@ -97,6 +97,17 @@ public enum FrameType {
    */
   INTENT_VALID_SINCE(23),
   /**
+   * Asks the cluster store for a volume's record, which it answers with {@link
+   * VolumeRecordCodec.Stored}. {@link VolumeRecordCodec.Query}.
+   */
+  RECORD_GET(24),
+  /**
+   * Replaces a volume's record in the cluster store if its revision is the one expected, durably.
+   * {@link VolumeRecordCodec.Change} answered by {@link VolumeRecordCodec.Stored}: the new one, or
+   * with status CONFLICT the one that is there.
+   */
+  RECORD_SET(25),
+  /**
    * To an instance manager: start a process of ours. The spec of the instance, answered by its
    * status, {@code starting}, at once; EXISTS while one of that name has not ended.
    */
@@ -116,7 +127,24 @@ public enum FrameType {
   /** To an instance manager: drop an instance that has ended from the list. */
   INSTANCE_FORGET(36),
   /** Reserved: the next run of an instance takes over from the one that runs. */
-  INSTANCE_REPLACE(37);
+  INSTANCE_REPLACE(37),
+  /**
+   * Asks an engine how it is: {@link EngineStatus.Query} answered by {@link EngineStatus}, at once
+   * if it is another one than the asker has seen, otherwise when it changes or the wait is over.
+   */
+  ENGINE_STATUS(40),
+  /** Takes a snapshot of an engine's volume: field 1, its name. Answered when it is taken. */
+  ENGINE_SNAPSHOT(41),
+  /**
+   * Asks an engine for the chain of its volume. Answered by an in-sync member's {@link LayerList}.
+   */
+  ENGINE_SNAPSHOTS(42),
+  /**
+   * Compares what the in-sync members of an engine's volume have, while I/O goes on. Answered by
+   * {@link EngineStatus.Check} when it is done; BUSY while another one runs.
+   */
+  ENGINE_CHECK(43);
+
 
   /** Most blocks one {@link #BLOCK_HASHES} asks for: one index page. */
   public static final int MAX_HASH_BLOCKS = 512;

@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 import java.util.random.RandomGenerator;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -114,7 +115,16 @@ final class ControlMessageTest {
 
   /** Nested: a record inside replica info, one that left inside a record, a layer inside a list. */
   @ParameterizedTest
-  @CsvSource({"REPLICA_INFO,7", "RECORD,4", "LAYER_LIST,1"})
+  @CsvSource({
+    "REPLICA_INFO,7",
+    "RECORD,4",
+    "LAYER_LIST,1",
+    "VOLUME_RECORD,1",
+    "RECORD_CHANGE,3",
+    "RECORD_STORED,2",
+    "ENGINE_STATUS,10",
+    "ENGINE_STATUS,12"
+  })
   void whatANewerPeerAddsToANestedRecordIsSkipped(ControlMessage message, int nested) {
     List<Field> more = new ArrayList<>();
     for (Field field : fields(golden(message))) {
@@ -220,6 +230,16 @@ final class ControlMessageTest {
     "SNAPSHOT_SPEC, 2, 0", // head
     "SNAPSHOT_SPEC, 2, 4294967310",
     "SNAPSHOT_SPEC, 3, -1",
+    "VOLUME_RECORD, 2, 39", // below the membership's generation
+    "VOLUME_RECORD, 2, -1",
+    "VOLUME_RECORD, 5, 3", // phase
+    "VOLUME_RECORD, 5, 4294967296", // NONE, if it were cut to an int
+    "RECORD_STORED, 1, 0", // a record without a revision
+    "ENGINE_QUERY, 2, -1", // wait
+    "ENGINE_QUERY, 2, 10001",
+    "ENGINE_QUERY, 2, 4294967296",
+    "ENGINE_STATUS, 9, 4294967296", // regions
+    "ENGINE_CHECK, 1, 4294967297", // copies
   })
   void aNumberThatCannotBeIsRefused(ControlMessage message, int field, long value) {
     assertThatThrownBy(() -> message.read(with(golden(message), field, number(value))))
@@ -292,6 +312,34 @@ final class ControlMessageTest {
             .hasMessageContaining("twice");
       }
     }
+  }
+
+  @Test
+  void whatDoesNotExistHasNoRevisionAndNothingElseHasNone() {
+    VolumeRecordCodec.Stored nothing =
+        new VolumeRecordCodec.Stored(VolumeRecordCodec.NO_REVISION, Optional.empty());
+    assertThat(VolumeRecordCodec.Stored.read(new FieldReader(nothing.write().toBytes())))
+        .isEqualTo(nothing);
+    assertThatThrownBy(() ->
+            VolumeRecordCodec.Stored.read(
+                new FieldReader(without(ControlMessage.RECORD_STORED, 2))))
+        .isInstanceOf(WireFormatException.class);
+  }
+
+  @Test
+  void aVolumeRecordWithTooManyClaimantsOrOneTwiceIsRefused() {
+    List<Field> fields = new ArrayList<>(fields(golden(ControlMessage.VOLUME_RECORD)));
+    Field claimant = fields.stream().filter(field -> field.number == 4).findFirst().orElseThrow();
+    fields.add(new Field(4, new byte[16]));
+    assertThatThrownBy(() -> ControlMessage.VOLUME_RECORD.read(payload(fields)))
+        .isInstanceOf(WireFormatException.class)
+        .hasMessageContaining("claimants");
+    fields.removeIf(field -> field.number == 4);
+    fields.add(claimant);
+    fields.add(claimant);
+    assertThatThrownBy(() -> ControlMessage.VOLUME_RECORD.read(payload(fields)))
+        .isInstanceOf(WireFormatException.class)
+        .hasMessageContaining("twice");
   }
 
   @ParameterizedTest

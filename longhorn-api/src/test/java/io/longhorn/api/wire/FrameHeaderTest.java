@@ -227,12 +227,18 @@ final class FrameHeaderTest {
     "21,COPY",
     "22,ABSENT",
     "23,INTENT_VALID_SINCE",
+    "24,RECORD_GET",
+    "25,RECORD_SET",
     "32,INSTANCE_START",
     "33,INSTANCE_STOP",
     "34,INSTANCE_LIST",
     "35,INSTANCE_LOG",
     "36,INSTANCE_FORGET",
     "37,INSTANCE_REPLACE",
+    "40,ENGINE_STATUS",
+    "41,ENGINE_SNAPSHOT",
+    "42,ENGINE_SNAPSHOTS",
+    "43,ENGINE_CHECK",
   })
   void typesAreForEver(int code, FrameType type) {
     assertThat(type.code()).isEqualTo(code);
@@ -247,7 +253,7 @@ final class FrameHeaderTest {
 
   @Test
   void theTableOfTypesIsComplete() {
-    assertThat(FrameType.values()).hasSize(29);
+    assertThat(FrameType.values()).hasSize(35);
   }
 
   @ParameterizedTest

@@ -1,5 +1,6 @@
 package io.longhorn.engine.main;
 
+import io.longhorn.api.Authority;
 import io.longhorn.api.EngineId;
 import io.longhorn.api.VolumeId;
 import io.longhorn.api.VolumeName;
@@ -17,13 +18,17 @@ import org.jspecify.annotations.Nullable;
  *
  * @param config the volume
  * @param listen where NBD clients connect; one or more
+ * @param control where the engine is watched and commanded
  */
-record EngineArguments(VolumeConfig config, List<Endpoint> listen) {
+record EngineArguments(VolumeConfig config, List<Endpoint> listen, Optional<Endpoint> control) {
   static final String USAGE =
       """
       usage: longhorn engine serve --volume NAME [--volume-id UUID]
                  --replica UUID@tcp:HOST:PORT|UUID@unix:PATH ...   every replica of the volume
                  --nbd unix:PATH|tcp:HOST:PORT ...                 where NBD clients connect
+                 [--authority replicas|store:CLUSTER]              who keeps the record of who is in sync (replicas)
+                 [--store unix:PATH|tcp:HOST:PORT ...]             with store:CLUSTER: where that store answers
+                 [--control unix:PATH]                             where it is watched and commanded
                  [--hold SECONDS]                                  I/O that cannot go on fails after that; 0 = never (60)
                  [--resync-rate MIB_PER_SECOND]                    for replicas that come back; 0 = no limit (200)
                  [--die-with-parent]                               ends at end-of-file of standard input
@@ -44,6 +49,9 @@ record EngineArguments(VolumeConfig config, List<Endpoint> listen) {
     Optional<VolumeId> volume = Optional.empty();
     List<ReplicaAddress> replicas = new ArrayList<>();
     List<Endpoint> listen = new ArrayList<>();
+    Optional<Endpoint> control = Optional.empty();
+    String authority = Authority.REPLICAS;
+    List<Endpoint> store = new ArrayList<>();
     long holdMillis = VolumeConfig.DEFAULT_HOLD_MILLIS;
     long rate = VolumeConfig.DEFAULT_RESYNC_BYTES_PER_SECOND;
     for (int i = 1; i < words.size(); i += 2) {
@@ -57,6 +65,9 @@ record EngineArguments(VolumeConfig config, List<Endpoint> listen) {
         case "--volume-id" -> volume = Optional.of(VolumeId.parse(value));
         case "--replica" -> replicas.add(ReplicaAddress.parse(value));
         case "--nbd" -> listen.add(Endpoint.parse(value));
+        case "--authority" -> authority = Authority.requireValid(value);
+        case "--store" -> store.add(Endpoint.parse(value));
+        case "--control" -> control = Optional.of(unix(word, value));
         case "--hold" -> holdMillis = 1_000 * number(word, value, MAX_HOLD_SECONDS);
         case "--resync-rate" -> rate = number(word, value, MAX_RATE_MIB) << 20;
         default -> throw new IllegalArgumentException("unknown option '" + word + "'");
@@ -65,9 +76,25 @@ record EngineArguments(VolumeConfig config, List<Endpoint> listen) {
     if (name == null || replicas.isEmpty() || listen.isEmpty()) {
       throw new IllegalArgumentException("--volume, --replica and --nbd are needed");
     }
+    if (store.isEmpty() != authority.equals(Authority.REPLICAS)) {
+      throw new IllegalArgumentException(
+          store.isEmpty()
+              ? "--authority " + authority + " needs --store: where that store answers"
+              : "--store needs --authority store:CLUSTER");
+    }
     EngineId engine = new EngineId(UUID.randomUUID());
     return new EngineArguments(
-        new VolumeConfig(name, volume, engine, replicas, holdMillis, rate), List.copyOf(listen));
+        new VolumeConfig(name, volume, engine, replicas, holdMillis, rate, authority, store),
+        List.copyOf(listen),
+        control);
+  }
+
+  /** Whoever reaches that socket commands the engine: it is for this host. */
+  private static Endpoint unix(String word, String value) {
+    if (Endpoint.parse(value) instanceof Endpoint.Unix unix) {
+      return unix;
+    }
+    throw new IllegalArgumentException(word + " '" + value + "': use unix:PATH");
   }
 
   private static long number(String word, String value, long most) {

@@ -3,15 +3,16 @@ package io.longhorn.engine.main;
 import io.longhorn.api.VolumeException;
 import io.longhorn.api.process.ParentWatch;
 import io.longhorn.engine.VolumeStatus;
+import io.longhorn.engine.control.ControlServer;
 import io.longhorn.engine.frontend.nbd.NbdServer;
 import io.longhorn.engine.frontend.nbd.protocol.NbdExport;
 import io.longhorn.engine.transport.Endpoint;
 import io.longhorn.engine.transport.VolumeLoop;
 import io.longhorn.engine.volume.VolumeEngine;
 import java.io.PrintStream;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -62,14 +63,19 @@ public final class EngineMain {
   private static int serve(EngineArguments arguments, PrintStream out, PrintStream err) {
     try (VolumeLoop loop = new VolumeLoop("volume-" + arguments.config().name())) {
       VolumeEngine engine = new VolumeEngine(arguments.config(), loop);
-      List<NbdServer> servers = new ArrayList<>();
+      // Before anything else: an engine that waits for its replicas is watched too.
+      List<ControlServer> controls =
+          arguments.control().stream().map(at -> ControlServer.open(loop, at, engine)).toList();
+      List<NbdServer> servers = new CopyOnWriteArrayList<>();
       AtomicBoolean isStopping = new AtomicBoolean();
-      Thread stopper = new Thread(() -> stop(engine, servers, isStopping, err), "stop");
+      Thread stopper = new Thread(() -> stop(engine, servers, controls, isStopping, err), "stop");
       Runtime.getRuntime().addShutdownHook(stopper);
       engine.start();
       try {
         if (awaitServing(engine, err)) {
           listen(arguments, loop, engine, servers, out);
+          List<String> uris = servers.stream().map(NbdServer::uri).toList();
+          controls.forEach(control -> control.serving(uris));
         }
       } catch (VolumeException e) {
         err.println("longhorn engine: " + e.getMessage());
@@ -85,6 +91,7 @@ public final class EngineMain {
                 + engine.status().state());
       }
       servers.forEach(NbdServer::close);
+      controls.forEach(ControlServer::close);
       return FAILED;
     }
   }
@@ -134,7 +141,11 @@ public final class EngineMain {
 
   /** SIGTERM: clients get their answers, the volume is flushed and released. */
   private static void stop(
-      VolumeEngine engine, List<NbdServer> servers, AtomicBoolean isStopping, PrintStream err) {
+      VolumeEngine engine,
+      List<NbdServer> servers,
+      List<ControlServer> controls,
+      AtomicBoolean isStopping,
+      PrintStream err) {
     if (engine.whenOver().isDone()) {
       return;
     }
@@ -144,6 +155,9 @@ public final class EngineMain {
         server.stop().orTimeout(CLOSE_SECONDS, TimeUnit.SECONDS).exceptionally(_ -> null).join();
       }
       engine.close().orTimeout(CLOSE_SECONDS, TimeUnit.SECONDS).join();
+      for (ControlServer control : controls) {
+        control.closed().orTimeout(CLOSE_SECONDS, TimeUnit.SECONDS).exceptionally(_ -> null).join();
+      }
       // The signal's own exit code would say that something went wrong.
       Runtime.getRuntime().halt(0);
     } catch (CompletionException e) {

@@ -1,12 +1,16 @@
 package io.longhorn.engine.membership;
 
-/**
- * Who keeps the membership record. It answers the three questions in which the protocols differ:
- * when may an opening go on, which sets may follow the ones in force, and when is a proposal
- * durable. The cluster store's compare-and-set record will be the second permitted type; every
- * switch over this one then has to answer for it too.
- */
+import io.longhorn.api.EngineId;
+
+/** Who keeps the membership record: {@link RecordKeeper} has what differs between them. */
 public sealed interface Authority {
   /** The replicas keep it themselves: {@code authority replicas}. */
   record Replicas() implements Authority {}
+
+  /**
+   * The cluster store keeps it, changed by compare-and-set: {@code authority store:<id>}.
+   *
+   * @param engine this instance, as the owner in the record
+   */
+  record Store(EngineId engine) implements Authority {}
 }

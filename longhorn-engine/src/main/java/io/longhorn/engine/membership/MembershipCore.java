@@ -1,5 +1,6 @@
 package io.longhorn.engine.membership;
 
+import io.longhorn.api.EngineId;
 import io.longhorn.api.ReplicaId;
 import io.longhorn.api.membership.MembershipRecord;
 import io.longhorn.api.membership.RecordStamp;
@@ -16,11 +17,11 @@ import io.longhorn.engine.membership.MembershipEffect.MayReturn;
 import io.longhorn.engine.membership.MembershipEffect.Opened;
 import io.longhorn.engine.membership.MembershipEffect.Serve;
 import io.longhorn.engine.membership.MembershipEffect.StaysOut;
-import io.longhorn.engine.membership.MembershipEffect.StoreRecord;
 import io.longhorn.engine.membership.MembershipEvent.Fenced;
 import io.longhorn.engine.membership.MembershipEvent.ForceWanted;
 import io.longhorn.engine.membership.MembershipEvent.JoinWanted;
 import io.longhorn.engine.membership.MembershipEvent.LinkBroke;
+import io.longhorn.engine.membership.MembershipEvent.OfStore;
 import io.longhorn.engine.membership.MembershipEvent.PromiseRefused;
 import io.longhorn.engine.membership.MembershipEvent.Promised;
 import io.longhorn.engine.membership.MembershipEvent.RecordStored;
@@ -29,6 +30,8 @@ import io.longhorn.engine.membership.MembershipEvent.ReplicaAnswered;
 import io.longhorn.engine.membership.MembershipEvent.Suspected;
 import io.longhorn.engine.membership.MembershipEvent.Tick;
 import io.longhorn.engine.membership.MembershipEvent.Unsuspected;
+import io.longhorn.engine.membership.Peers.Link;
+import io.longhorn.engine.membership.Peers.Peer;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -40,9 +43,11 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One engine's part in the membership of its volume, with authority {@link Authority.Replicas}:
- * opening, changing the in-sync set, and giving way. The loop that owns the volume tells it {@link
- * MembershipEvent}s and carries out the {@link MembershipEffect}s in order.
+ * One engine's part in the membership of its volume: opening, changing the in-sync set, and giving
+ * way. The loop that owns the volume tells it {@link MembershipEvent}s and carries out the {@link
+ * MembershipEffect}s in order. Where the record is kept, and what follows from that, is {@link
+ * RecordKeeper}'s; below is what happens with authority {@link Authority.Replicas}, then what is
+ * different with {@link Authority.Store}.
  *
  * <p><b>Opening.</b> Replicas that answer HELLO are collected until all configured ones, or all of
  * the newest set they speak of, are there, or {@link MembershipTiming#graceNanos} after the first.
@@ -89,55 +94,31 @@ import org.jspecify.annotations.Nullable;
  * another engine; but if a replica meanwhile promised to another engine it gives way ({@link
  * MembershipEffect.Deposed}) instead of taking the volume back.
  *
+ * <p><b>With the store.</b> The store's record is the newest there is; if a replica has a newer one
+ * the store is an old copy, and nothing is opened. A generation is taken by compare-and-set before
+ * any replica is asked to promise it. One member of the record's set is enough to open: those that
+ * promised by the end of the grace are the new set, by compare-and-set, then on their disks. Any
+ * set that is not empty may follow. A set is durable when its compare-and-set succeeded; while that
+ * is unknown both are in force. If the store does not answer while all members do, nothing happens;
+ * if a change is needed, what waits for it waits. Whoever finds that another engine has taken a
+ * generation gives way as it does to promises.
+ *
  * <p>Loop thread. Never throws for what a replica or the network does. Not for the data path,
  * except the masks, which are fields.
  */
 public final class MembershipCore {
   private enum Phase {
     LOOKING,
+    RESERVING,
     PROMISING,
-    COMPLETING,
     COMMITTING,
     OPEN,
     DEPOSED
   }
 
-  private static final class Peer {
-    final ReplicaId id;
-    LinkState link = LinkState.DOWN;
-    @Nullable ReplicaInfo hello;
-    @Nullable ReplicaInfo promise;
-    boolean isSuspected;
-    boolean wantsToJoin;
-    boolean isKnownToStayOut;
-
-    /** Its last HELLO was behind; perhaps only older than what others said. Outlives the link. */
-    boolean isDoubted;
-
-    Peer(ReplicaId id) {
-      this.id = id;
-    }
-
-    void down() {
-      link = LinkState.DOWN;
-      hello = null;
-      promise = null;
-      isSuspected = false;
-      wantsToJoin = false;
-      isKnownToStayOut = false;
-    }
-  }
-
-  private enum LinkState {
-    DOWN,
-    GREETED,
-    ASKED,
-    OURS
-  }
-
   private final List<ReplicaId> configured;
-  private final SortedMap<ReplicaId, Peer> peers = new TreeMap<>();
-  private final Authority authority;
+  private final Peers peers;
+  private final RecordKeeper keeper;
   private final MembershipTiming timing;
   private final RuleSet rules;
 
@@ -157,9 +138,6 @@ public final class MembershipCore {
   private long membersGraceUntilNanos;
   private long refreshAtNanos;
 
-  // The record that is being made durable: the one found, the opening's own, or a proposal.
-  private @Nullable MembershipRecord current;
-  private final SortedSet<ReplicaId> stored = new TreeSet<>();
   private OpenRule.Verdict.@Nullable Opens decision;
 
   // Open.
@@ -192,22 +170,15 @@ public final class MembershipCore {
 
   MembershipCore(
       List<ReplicaId> configured, Authority authority, MembershipTiming timing, RuleSet rules) {
-    this.configured = List.copyOf(configured);
-    this.authority = authority;
+    peers = new Peers(configured);
+    this.configured = peers.configured();
     this.timing = timing;
     this.rules = rules;
-    for (ReplicaId id : this.configured) {
-      peers.put(id, new Peer(id));
-    }
-    if (configured.isEmpty()
-        || configured.size() > MembershipRecord.MAX_REPLICAS
-        || peers.size() != configured.size()) {
-      throw new IllegalArgumentException(
-          "configure 1 to "
-              + MembershipRecord.MAX_REPLICAS
-              + " replicas, each once: "
-              + configured);
-    }
+    keeper =
+        switch (authority) {
+          case Authority.Replicas _ -> new KeptByReplicas(peers, rules);
+          case Authority.Store(EngineId engine) -> new KeptByStore(engine, peers, timing, rules);
+        };
   }
 
   // ---- what others read ----------------------------------------------------------------------
@@ -272,7 +243,7 @@ public final class MembershipCore {
   /** Whether every configured replica is a member, linked, and nothing is under way (E6). */
   public boolean isComplete() {
     return phase == Phase.OPEN
-        && current == null
+        && keeper.underWay().isEmpty()
         && record()
             .filter(r -> r.leftAt().isEmpty() && r.members().containsAll(configured))
             .isPresent()
@@ -286,6 +257,10 @@ public final class MembershipCore {
 
   /** Earliest time at which a {@link Tick} may change something; {@link Long#MAX_VALUE} = never. */
   public long nextWakeNanos() {
+    return Math.min(phaseWakeNanos(), keeper.nextWakeNanos());
+  }
+
+  private long phaseWakeNanos() {
     return switch (phase) {
       case LOOKING -> {
         boolean isPaused = nowNanos - pauseUntilNanos < 0;
@@ -295,21 +270,33 @@ public final class MembershipCore {
       }
       case PROMISING ->
           nowNanos - membersGraceUntilNanos < 0 ? membersGraceUntilNanos : graceUntilNanos;
-      case COMPLETING, COMMITTING -> refreshAtNanos;
+      case RESERVING, COMMITTING -> refreshAtNanos;
       case OPEN -> isServing ? Long.MAX_VALUE : serveAtNanos;
       case DEPOSED -> Long.MAX_VALUE;
     };
   }
 
+  /**
+   * Why the store can neither be read nor told anything at present, for a person; empty if it can,
+   * or nothing was asked of it, or there is none.
+   */
+  public String storeTrouble() {
+    return keeper.trouble();
+  }
+
   /** For status. */
   public MembershipState state() {
     return switch (phase) {
-      case LOOKING -> new MembershipState.Looking(hasBeenOpen, withLink(LinkState.GREETED), why);
-      case PROMISING, COMPLETING, COMMITTING ->
-          new MembershipState.Opening(generation, hasBeenOpen, withLink(LinkState.OURS));
+      case LOOKING -> new MembershipState.Looking(hasBeenOpen, peers.with(Link.GREETED), why);
+      case RESERVING, PROMISING, COMMITTING ->
+          new MembershipState.Opening(generation, hasBeenOpen, peers.with(Link.OURS));
       case OPEN ->
           new MembershipState.Open(
-              generation, inForce().committed(), isServing, requiredMembers(), current != null);
+              generation,
+              inForce().committed(),
+              isServing,
+              requiredMembers(),
+              keeper.underWay().isPresent());
       case DEPOSED -> new MembershipState.Deposed(deposedBy);
     };
   }
@@ -323,6 +310,9 @@ public final class MembershipCore {
     if (phase != Phase.DEPOSED) {
       take(event);
       advance();
+      if (phase != Phase.DEPOSED) {
+        keeper.turn(nowNanos, out);
+      }
       publish();
     }
     return out;
@@ -336,7 +326,11 @@ public final class MembershipCore {
           promised(peer(id), asked, info);
       case PromiseRefused(_, ReplicaId id, long asked, long there) ->
           refused(peer(id), asked, there);
-      case RecordStored(_, ReplicaId id, RecordStamp stamp) -> stored(peer(id), stamp);
+      case RecordStored(_, ReplicaId id, RecordStamp stamp) -> keeper.stored(peer(id).id, stamp);
+      case OfStore answer -> {
+        keeper.take(answer, out);
+        keeper.loss().ifPresent(this::lost);
+      }
       case LinkBroke(_, ReplicaId id) -> broke(peer(id));
       case Suspected(_, ReplicaId id) -> suspected(peer(id), true);
       case Unsuspected(_, ReplicaId id) -> suspected(peer(id), false);
@@ -353,9 +347,7 @@ public final class MembershipCore {
   }
 
   private void answered(Peer peer, ReplicaInfo info) {
-    peer.down();
-    peer.link = LinkState.GREETED;
-    peer.hello = info;
+    peer.greeted(info);
     highestSeen =
         Math.max(highestSeen, Math.max(info.promised(), info.record().stamp().generation()));
     if (!mayTakeOver && phase != Phase.OPEN && info.promised() > highestAsked) {
@@ -367,21 +359,20 @@ public final class MembershipCore {
       graceUntilNanos = nowNanos + timing.graceNanos();
       refreshAtNanos = nowNanos + timing.refreshNanos();
     }
-    if (phase == Phase.PROMISING) {
+    if (phase == Phase.PROMISING || phase == Phase.RESERVING) {
       if (info.promised() > generation) {
         again("another engine has promises of generation " + info.promised(), true);
-      } else if (isCurrent(peer)) {
+      } else if (phase == Phase.PROMISING && isCurrent(peer)) {
         ask(peer);
       }
     }
   }
 
   private void promised(Peer peer, long asked, ReplicaInfo info) {
-    if (asked != generation || peer.link != LinkState.ASKED) {
+    if (asked != generation || peer.link != Link.ASKED) {
       return;
     }
-    peer.link = LinkState.OURS;
-    peer.promise = info;
+    peer.promised(info);
     long recorded = info.record().stamp().generation();
     if (phase == Phase.PROMISING && recorded > generation) {
       // Cannot be, of a replica that keeps its promises; go above it all the same.
@@ -394,10 +385,10 @@ public final class MembershipCore {
 
   private void refused(Peer peer, long asked, long there) {
     highestSeen = Math.max(highestSeen, there);
-    if (asked != generation || peer.link != LinkState.ASKED) {
+    if (asked != generation || peer.link != Link.ASKED) {
       return;
     }
-    peer.link = LinkState.GREETED;
+    peer.link = Link.GREETED;
     if (phase == Phase.OPEN) {
       out.add(new StaysOut(peer.id, promisedElsewhere(there)));
     } else if (mayTakeOver) {
@@ -407,15 +398,20 @@ public final class MembershipCore {
     }
   }
 
-  private void stored(Peer peer, RecordStamp stamp) {
-    MembershipRecord record = current;
-    if (record != null && record.stamp().equals(stamp) && peer.link == LinkState.OURS) {
-      stored.add(peer.id);
+  /** The record went on without this session. */
+  private void lost(RecordKeeper.Loss loss) {
+    highestSeen = Math.max(highestSeen, loss.byGeneration());
+    if (loss.byGeneration() > 0 && !mayTakeOver) {
+      depose(loss.byGeneration());
+    } else if (phase == Phase.OPEN) {
+      hold(new TreeSet<>(), loss.why());
+    } else {
+      again(loss.why(), loss.byGeneration() > 0);
     }
   }
 
   private void broke(Peer peer) {
-    boolean wasOurs = peer.link == LinkState.OURS;
+    boolean wasOurs = peer.link == Link.OURS;
     peer.down();
     OpenRule.Verdict.Opens decided = decision;
     if (wasOurs && decided != null && decided.members().contains(peer.id)) {
@@ -424,12 +420,12 @@ public final class MembershipCore {
   }
 
   private void suspected(Peer peer, boolean isSuspected) {
-    peer.isSuspected = isSuspected && peer.link == LinkState.OURS;
+    peer.isSuspected = isSuspected && peer.link == Link.OURS;
   }
 
   private void fenced(Peer peer, long by) {
     highestSeen = Math.max(highestSeen, by);
-    if (peer.link != LinkState.OURS) {
+    if (peer.link != Link.OURS) {
       return;
     }
     if (mayTakeOver) {
@@ -440,7 +436,7 @@ public final class MembershipCore {
   }
 
   private void joinWanted(Peer peer) {
-    peer.wantsToJoin = phase == Phase.OPEN && peer.link == LinkState.OURS;
+    peer.wantsToJoin = phase == Phase.OPEN && peer.link == Link.OURS;
   }
 
   // ---- progress ------------------------------------------------------------------------------
@@ -458,15 +454,20 @@ public final class MembershipCore {
     if (phase == Phase.LOOKING) {
       look();
     }
+    if (phase == Phase.RESERVING) {
+      reserved();
+    }
     if (phase == Phase.PROMISING) {
       promise();
     }
-    if (phase == Phase.COMPLETING || phase == Phase.COMMITTING) {
+    if (phase == Phase.COMMITTING) {
       commit();
     }
     if (phase == Phase.OPEN) {
       settle();
-      change();
+      if (phase == Phase.OPEN) {
+        change();
+      }
       invite();
       if (phase == Phase.OPEN && !isServing && nowNanos - serveAtNanos >= 0) {
         isServing = true;
@@ -477,7 +478,7 @@ public final class MembershipCore {
 
   /** LOOKING: enough answers to ask for promises? */
   private void look() {
-    SortedSet<ReplicaId> greeted = withLink(LinkState.GREETED);
+    SortedSet<ReplicaId> greeted = peers.with(Link.GREETED);
     greeted.removeIf(id -> !isCurrent(peer(id)));
     if (greeted.isEmpty()) {
       why = "no replica answers";
@@ -487,11 +488,20 @@ public final class MembershipCore {
     if (nowNanos - pauseUntilNanos < 0) {
       return;
     }
+    Optional<String> lack = keeper.lacks();
+    if (lack.isPresent()) {
+      why = lack.get();
+      return;
+    }
+    if (!mayTakeOver && keeper.takenByAnother() > highestAsked) {
+      depose(keeper.takenByAnother());
+      return;
+    }
     SortedMap<ReplicaId, MembershipRecord> told = new TreeMap<>();
     for (ReplicaId id : greeted) {
-      told.put(id, helloOf(peer(id)).record());
+      told.put(id, peer(id).hello().record());
     }
-    OpenRule.Verdict guess = mayOpen(told);
+    OpenRule.Verdict guess = keeper.judge(told);
     boolean isEnough =
         isForced
             || switch (guess) {
@@ -500,17 +510,20 @@ public final class MembershipCore {
                 why = tooFew(waits);
                 yield false;
               }
+              case OpenRule.Verdict.Refuses refuses -> {
+                why = refuses.why();
+                yield false;
+              }
             };
     boolean isAll =
         greeted.size() == configured.size() || greeted.containsAll(guess.newest().members());
     if (isEnough && (isAll || nowNanos - graceUntilNanos >= 0)) {
+      highestSeen = Math.max(highestSeen, keeper.highestTaken());
       generation = Math.max(highestSeen, highestAsked) + 1;
       highestAsked = generation;
-      phase = Phase.PROMISING;
-      membersGraceUntilNanos = graceUntilNanos;
-      graceUntilNanos = nowNanos + timing.graceNanos();
-      refreshAtNanos = graceUntilNanos + timing.refreshNanos();
-      greeted.forEach(id -> ask(peer(id)));
+      phase = Phase.RESERVING;
+      refreshAtNanos = nowNanos + timing.refreshNanos();
+      keeper.reserve(generation, guess.newest());
     } else if (nowNanos - refreshAtNanos >= 0) {
       greeted.forEach(id -> disconnect(peer(id), "asking again: " + why));
       hasFirstAnswer = false;
@@ -519,19 +532,36 @@ public final class MembershipCore {
     }
   }
 
+  /** RESERVING: is the generation ours to be asked for? */
+  private void reserved() {
+    if (keeper.isReserved()) {
+      phase = Phase.PROMISING;
+      membersGraceUntilNanos = graceUntilNanos;
+      graceUntilNanos = nowNanos + timing.graceNanos();
+      refreshAtNanos = graceUntilNanos + timing.refreshNanos();
+      for (ReplicaId id : peers.with(Link.GREETED)) {
+        if (isCurrent(peer(id))) {
+          ask(peer(id));
+        }
+      }
+    } else if (nowNanos - refreshAtNanos >= 0) {
+      again("no generation could be taken: " + keeper.trouble(), false);
+    }
+  }
+
   /** PROMISING: enough promises to decide? */
   private void promise() {
     SortedMap<ReplicaId, MembershipRecord> found = new TreeMap<>();
-    for (ReplicaId id : withLink(LinkState.OURS)) {
+    for (ReplicaId id : peers.with(Link.OURS)) {
       Peer peer = peer(id);
-      ReplicaInfo said = rules.recordFromPromise() ? promiseOf(peer) : helloOf(peer);
+      ReplicaInfo said = rules.recordFromPromise() ? peer.promise() : peer.hello();
       found.put(id, said.record());
     }
     boolean isLate = nowNanos - graceUntilNanos >= 0;
     if (!found.isEmpty()) {
-      OpenRule.Verdict verdict = mayOpen(found);
+      OpenRule.Verdict verdict = keeper.judge(found);
       boolean isAllThere =
-          isLate || (withLink(LinkState.ASKED).isEmpty() && nowNanos - membersGraceUntilNanos >= 0);
+          isLate || (peers.with(Link.ASKED).isEmpty() && nowNanos - membersGraceUntilNanos >= 0);
       switch (verdict) {
         case OpenRule.Verdict.Opens opens -> {
           if (isAllThere
@@ -543,24 +573,34 @@ public final class MembershipCore {
         }
         case OpenRule.Verdict.Waits waits -> {
           why = tooFew(waits);
-          if (isForced && (isLate || withLink(LinkState.ASKED).isEmpty())) {
-            force(waits);
+          if (isForced && (isLate || peers.with(Link.ASKED).isEmpty())) {
+            force(waits.newest());
+            return;
+          }
+        }
+        case OpenRule.Verdict.Refuses refuses -> {
+          why = refuses.why();
+          if (!isForced) {
+            again(why, false);
+            return;
+          }
+          if (isLate || peers.with(Link.ASKED).isEmpty()) {
+            force(refuses.newest());
             return;
           }
         }
       }
     }
-    if (nowNanos - refreshAtNanos >= 0 || withLink(LinkState.DOWN).size() == configured.size()) {
+    if (nowNanos - refreshAtNanos >= 0 || peers.with(Link.DOWN).size() == configured.size()) {
       again("not enough promises: " + why, false);
     }
   }
 
-  private void force(OpenRule.Verdict.Waits waits) {
-    MembershipRecord newest = waits.newest();
-    SortedSet<ReplicaId> members = withLink(LinkState.OURS);
+  private void force(MembershipRecord newest) {
+    SortedSet<ReplicaId> members = peers.with(Link.OURS);
     members.retainAll(newest.members());
     if (members.isEmpty()) {
-      members = withLink(LinkState.OURS);
+      members = peers.with(Link.OURS);
     }
     SortedSet<ReplicaId> missing = new TreeSet<>(newest.members());
     missing.removeAll(members);
@@ -589,20 +629,16 @@ public final class MembershipCore {
     isForced = false;
     MembershipRecord newest = opens.newest();
     planServing(newest.stamp().generation(), byForce);
+    lastNumber = newest.stamp().number();
     if (!rules.commitsAtOpen()) {
-      lastNumber = newest.stamp().number();
       open(newest);
       return;
     }
-    phase = Phase.COMPLETING;
-    stored.clear();
-    stored.addAll(opens.members());
-    stored.removeAll(opens.lacking());
-    current = newest;
-    for (ReplicaId member : opens.lacking()) {
-      out.add(new StoreRecord(member, newest));
-    }
+    lastNumber++;
+    ownRecordGenerations.add(generation);
+    phase = Phase.COMMITTING;
     refreshAtNanos = nowNanos + timing.graceNanos();
+    keeper.begin(opens, newest.next(new RecordStamp(generation, lastNumber), opens.members()), out);
   }
 
   /** When {@link Serve} may come, and whether this continues what the engine had open. */
@@ -610,15 +646,15 @@ public final class MembershipCore {
     boolean isOwn = ownRecordGenerations.contains(newestGeneration);
     isUnbroken = isUnbroken && isOwn && !byForce;
     int released = 0;
-    for (ReplicaId id : withLink(LinkState.OURS)) {
-      if (newestGeneration > 0 && promiseOf(peer(id)).releasedGeneration() == newestGeneration) {
+    for (ReplicaId id : peers.with(Link.OURS)) {
+      if (newestGeneration > 0 && peer(id).promise().releasedGeneration() == newestGeneration) {
         released++;
       }
     }
     OpenRule.Verdict.Opens opens = decisionMade();
     isCleanOpening = !byForce && released > 0 && everyMemberReleased(opens, newestGeneration);
     boolean isAlone =
-        withLink(LinkState.OURS).size() == configured.size()
+        peers.with(Link.OURS).size() == configured.size()
             || (!byForce && (newestGeneration == 0 || released > 0));
     if (isAlone) {
       serveAtNanos = nowNanos;
@@ -629,28 +665,21 @@ public final class MembershipCore {
 
   private boolean everyMemberReleased(OpenRule.Verdict.Opens opens, long newestGeneration) {
     for (ReplicaId id : opens.members()) {
-      if (promiseOf(peer(id)).releasedGeneration() != newestGeneration) {
+      if (peer(id).promise().releasedGeneration() != newestGeneration) {
         return false;
       }
     }
     return true;
   }
 
-  /** COMPLETING, COMMITTING: the record found, then the opening's own, on all members. */
+  /** COMMITTING: the opening's own record is made durable. */
   private void commit() {
-    OpenRule.Verdict.Opens opens = decisionMade();
-    if (phase == Phase.COMPLETING && stored.containsAll(opens.members())) {
-      phase = Phase.COMMITTING;
-      MembershipRecord newest = opens.newest();
-      lastNumber = newest.stamp().number() + 1;
-      ownRecordGenerations.add(generation);
-      send(newest.next(new RecordStamp(generation, lastNumber), opens.members()));
-    }
-    MembershipRecord record = record(current);
-    if (phase == Phase.COMMITTING && isDurable(record, opens.newest())) {
-      open(record);
+    keeper.turn(nowNanos, out);
+    Optional<MembershipRecord> record = keeper.decided(decisionMade().newest());
+    if (record.isPresent()) {
+      open(record.get());
     } else if (nowNanos - refreshAtNanos >= 0) {
-      again("members do not store the record", false);
+      again("the record of the opening is not stored", false);
     }
   }
 
@@ -658,13 +687,11 @@ public final class MembershipCore {
     OpenRule.Verdict.Opens opens = decisionMade();
     phase = Phase.OPEN;
     sets = SetsInForce.of(committed);
-    current = null;
     decision = null;
-    stored.clear();
     isServing = false;
     List<ReplicaInfo> members = new ArrayList<>();
     for (ReplicaId id : opens.members()) {
-      members.add(promiseOf(peer(id)));
+      members.add(peer(id).promise());
     }
     out.add(
         new Opened(
@@ -676,31 +703,33 @@ public final class MembershipCore {
     hasBeenOpen = true;
     mayTakeOver = false;
     isUnbroken = true;
-    for (ReplicaId id : withLink(LinkState.OURS)) {
+    for (ReplicaId id : peers.with(Link.OURS)) {
       if (!committed.members().contains(id)) {
-        out.add(new MayReturn(id, promiseOf(peer(id))));
+        out.add(new MayReturn(id, peer(id).promise()));
       }
     }
   }
 
   // ---- open: changes -------------------------------------------------------------------------
 
-  /** A proposal that all its members have stored is the set now. */
+  /** A proposal that is durable is the set now. */
   private void settle() {
-    MembershipRecord proposal = current;
     SetsInForce inForce = inForce();
-    if (proposal == null || !isDurable(proposal, inForce.committed())) {
+    MembershipRecord before = inForce.committed();
+    Optional<MembershipRecord> decided = keeper.decided(before);
+    if (decided.isEmpty()) {
       return;
     }
-    MembershipRecord before = inForce.committed();
+    MembershipRecord proposal = decided.get();
+    if (!inForce.has(proposal)) {
+      hold(new TreeSet<>(), "the record was changed by another hand: " + proposal.stamp());
+      return;
+    }
     sets = SetsInForce.of(proposal);
-    current = null;
-    stored.clear();
     for (ReplicaId id : inForce.required(rules)) {
       if (!proposal.members().contains(id)) {
-        Peer peer = peers.get(id);
-        if (peer != null && peer.link == LinkState.OURS) {
-          disconnect(peer, "left the in-sync set with record " + proposal.stamp());
+        if (peers.isOurs(id)) {
+          disconnect(peer(id), "left the in-sync set with record " + proposal.stamp());
         }
         out.add(new Left(id, proposal));
       }
@@ -716,7 +745,7 @@ public final class MembershipCore {
   /** Proposes the next set, if the members call for one. */
   private void change() {
     SetsInForce inForce = inForce();
-    SortedSet<ReplicaId> live = withLink(LinkState.OURS);
+    SortedSet<ReplicaId> live = peers.with(Link.OURS);
     SortedSet<ReplicaId> broken = inForce.required(rules);
     broken.removeAll(live);
     SortedSet<ReplicaId> trusted = inForce.required(rules);
@@ -731,15 +760,13 @@ public final class MembershipCore {
     if (shrinkTo(trusted) || broken.isEmpty() || shrinkTo(linked)) {
       return;
     }
-    MembershipRecord proposal = current;
-    if (proposal == null || !live.containsAll(proposal.members())) {
+    if (keeper.underWay().filter(proposal -> live.containsAll(proposal.members())).isEmpty()) {
       hold(broken, "no set without " + broken + " is legal: " + inForce.committed().members());
     }
   }
 
   private boolean hasOnly(SortedSet<ReplicaId> members) {
-    MembershipRecord proposal = current;
-    return proposal != null && proposal.members().equals(members);
+    return keeper.underWay().filter(proposal -> proposal.members().equals(members)).isPresent();
   }
 
   /** Whether this set is under way, now or already. */
@@ -748,10 +775,10 @@ public final class MembershipCore {
       return true;
     }
     SetsInForce inForce = inForce();
-    if (current == null && members.equals(inForce.committed().members())) {
+    if (keeper.underWay().isEmpty() && members.equals(inForce.committed().members())) {
       return false;
     }
-    if (!mayFollow(members)) {
+    if (!keeper.mayFollow(inForce, members)) {
       return false;
     }
     propose(members);
@@ -759,21 +786,19 @@ public final class MembershipCore {
   }
 
   private void confirmOrGrow(SetsInForce inForce) {
-    if (current != null) {
+    if (keeper.underWay().isPresent()) {
       return;
     }
     MembershipRecord committed = inForce.committed();
-    if (rules.contestedNeedsAll()
-        && committed.members().size() > 2
-        && OpenRule.isContested(committed)) {
+    if (keeper.wantsConfirmation(committed)) {
       propose(committed.members());
       return;
     }
-    for (Peer peer : peers.values()) {
+    for (Peer peer : peers.all()) {
       if (peer.wantsToJoin && !committed.members().contains(peer.id)) {
         SortedSet<ReplicaId> members = new TreeSet<>(committed.members());
         members.add(peer.id);
-        if (mayFollow(members)) {
+        if (keeper.mayFollow(inForce, members)) {
           propose(members);
           return;
         }
@@ -783,22 +808,15 @@ public final class MembershipCore {
 
   private void propose(SortedSet<ReplicaId> members) {
     SetsInForce inForce = inForce();
-    lastNumber++;
+    Optional<MembershipRecord> again =
+        keeper.mayRepeat() ? inForce.undecidedOf(members) : Optional.empty();
     MembershipRecord proposal =
-        inForce.committed().next(new RecordStamp(generation, lastNumber), members);
+        again.orElseGet(() -> {
+          lastNumber++;
+          return inForce.committed().next(new RecordStamp(generation, lastNumber), members);
+        });
     sets = inForce.with(proposal);
-    send(proposal);
-  }
-
-  private void send(MembershipRecord record) {
-    current = record;
-    stored.clear();
-    for (ReplicaId member : record.members()) {
-      Peer peer = peers.get(member);
-      if (peer != null && peer.link == LinkState.OURS) {
-        out.add(new StoreRecord(member, record));
-      }
-    }
+    keeper.propose(proposal, out);
   }
 
   /** Asks replicas outside every set in force to promise this generation. */
@@ -807,11 +825,11 @@ public final class MembershipCore {
       return;
     }
     SortedSet<ReplicaId> inForce = requiredMembers();
-    for (Peer peer : peers.values()) {
-      if (peer.link != LinkState.GREETED || inForce.contains(peer.id) || !isCurrent(peer)) {
+    for (Peer peer : peers.all()) {
+      if (peer.link != Link.GREETED || inForce.contains(peer.id) || !isCurrent(peer)) {
         continue;
       }
-      long promised = helloOf(peer).promised();
+      long promised = peer.hello().promised();
       if (promised <= generation) {
         ask(peer);
       } else if (!peer.isKnownToStayOut) {
@@ -826,14 +844,10 @@ public final class MembershipCore {
    * more, since its HELLO may be older than that record; then it stays out.
    */
   private boolean isCurrent(Peer peer) {
-    long named = 0;
-    for (Peer other : peers.values()) {
-      named = Math.max(named, other.hello == null ? 0 : other.hello.record().namedIn(peer.id));
-      named = Math.max(named, other.promise == null ? 0 : other.promise.record().namedIn(peer.id));
-    }
+    long named = Math.max(peers.namedIn(peer.id), keeper.namedIn(peer.id));
     SetsInForce inForce = sets;
     named = Math.max(named, inForce == null ? 0 : inForce.committed().namedIn(peer.id));
-    long promised = helloOf(peer).promised();
+    long promised = peer.hello().promised();
     if (promised >= named) {
       peer.isDoubted = false;
       return true;
@@ -861,47 +875,23 @@ public final class MembershipCore {
     again(reason, false);
   }
 
-  // ---- the three questions for the authority -------------------------------------------------
-
-  private OpenRule.Verdict mayOpen(SortedMap<ReplicaId, MembershipRecord> found) {
-    return switch (authority) {
-      case Authority.Replicas _ -> OpenRule.judge(found, rules);
-    };
-  }
-
-  private boolean mayFollow(SortedSet<ReplicaId> members) {
-    return switch (authority) {
-      case Authority.Replicas _ -> inForce().allows(members, rules);
-    };
-  }
-
-  private boolean isDurable(MembershipRecord record, MembershipRecord before) {
-    return switch (authority) {
-      case Authority.Replicas _ ->
-          rules.durableOnAll()
-              ? stored.containsAll(record.members())
-              : 2 * OpenRule.countIn(stored, before.members()) >= before.members().size();
-    };
-  }
-
   // ---- pieces --------------------------------------------------------------------------------
 
   /** Begins again: every session of this generation ends first. */
   private void again(String reason, boolean isBusy) {
-    for (Peer peer : peers.values()) {
-      if (peer.link == LinkState.ASKED || peer.link == LinkState.OURS) {
+    for (Peer peer : peers.all()) {
+      if (peer.link == Link.ASKED || peer.link == Link.OURS) {
         disconnect(peer, reason);
       }
     }
     phase = Phase.LOOKING;
     why = reason;
     sets = null;
-    current = null;
+    keeper.reset();
     decision = null;
-    stored.clear();
     isServing = false;
     pauseUntilNanos = isBusy ? nowNanos + timing.retryNanos() : nowNanos;
-    hasFirstAnswer = !withLink(LinkState.GREETED).isEmpty();
+    hasFirstAnswer = !peers.with(Link.GREETED).isEmpty();
     graceUntilNanos = nowNanos + timing.graceNanos();
     refreshAtNanos = nowNanos + timing.refreshNanos();
     if (!mayTakeOver) {
@@ -911,8 +901,8 @@ public final class MembershipCore {
 
   /** Whoever promised to another engine meanwhile has decided who goes on. */
   private void giveWayToPromises() {
-    for (ReplicaId id : withLink(LinkState.GREETED)) {
-      long promised = helloOf(peer(id)).promised();
+    for (ReplicaId id : peers.with(Link.GREETED)) {
+      long promised = peer(id).hello().promised();
       if (promised > highestAsked) {
         depose(promised);
         return;
@@ -921,23 +911,26 @@ public final class MembershipCore {
   }
 
   private void depose(long by) {
-    for (Peer peer : peers.values()) {
-      if (peer.link != LinkState.DOWN) {
+    for (Peer peer : peers.all()) {
+      if (peer.link != Link.DOWN) {
         disconnect(peer, promisedElsewhere(by));
       }
     }
     phase = Phase.DEPOSED;
     deposedBy = by;
     sets = null;
-    current = null;
+    keeper.reset();
     decision = null;
     isServing = false;
     out.add(new MembershipEffect.Deposed(by));
   }
 
   private void ask(Peer peer) {
-    peer.link = LinkState.ASKED;
+    peer.link = Link.ASKED;
     out.add(new AskPromise(peer.id, generation));
+    if (!rules.waitsForPromises()) {
+      peer.promised(peer.hello());
+    }
   }
 
   private void disconnect(Peer peer, String reason) {
@@ -953,12 +946,12 @@ public final class MembershipCore {
     SetsInForce inForce = sets;
     if (phase == Phase.OPEN && inForce != null) {
       SortedSet<ReplicaId> members = inForce.required(rules);
-      MembershipRecord proposal = current;
+      Optional<MembershipRecord> proposal = keeper.underWay();
       for (int i = 0; i < configured.size(); i++) {
         ReplicaId id = configured.get(i);
         Peer peer = peer(id);
-        boolean isOurs = peer.link == LinkState.OURS;
-        boolean isProposed = proposal != null && proposal.members().contains(id);
+        boolean isOurs = peer.link == Link.OURS;
+        boolean isProposed = proposal.filter(record -> record.members().contains(id)).isPresent();
         required |= members.contains(id) ? 1 << i : 0;
         target |= isOurs && (members.contains(id) || isProposed) ? 1 << i : 0;
         if (isOurs && inForce.committed().members().contains(id)) {
@@ -976,22 +969,8 @@ public final class MembershipCore {
     }
   }
 
-  private SortedSet<ReplicaId> withLink(LinkState link) {
-    SortedSet<ReplicaId> ids = new TreeSet<>();
-    for (Peer peer : peers.values()) {
-      if (peer.link == link) {
-        ids.add(peer.id);
-      }
-    }
-    return ids;
-  }
-
   private Peer peer(ReplicaId id) {
-    Peer peer = peers.get(id);
-    if (peer == null) {
-      throw new IllegalArgumentException("replica " + id + " is not one of " + configured);
-    }
-    return peer;
+    return peers.of(id);
   }
 
   private SetsInForce inForce() {
@@ -1002,19 +981,7 @@ public final class MembershipCore {
     return present(decision);
   }
 
-  private static MembershipRecord record(@Nullable MembershipRecord record) {
-    return present(record);
-  }
-
-  private static ReplicaInfo helloOf(Peer peer) {
-    return present(peer.hello);
-  }
-
-  private static ReplicaInfo promiseOf(Peer peer) {
-    return present(peer.promise);
-  }
-
-  private static <T> T present(@Nullable T value) {
+  static <T> T present(@Nullable T value) {
     if (value == null) {
       throw new IllegalStateException("a value of another phase was asked for");
     }

@@ -2,6 +2,7 @@ package io.longhorn.engine.membership;
 
 import io.longhorn.api.ReplicaId;
 import io.longhorn.api.membership.MembershipRecord;
+import io.longhorn.api.membership.VolumeRecord;
 import io.longhorn.api.wire.ReplicaInfo;
 import java.util.List;
 import java.util.SortedSet;
@@ -16,6 +17,19 @@ public sealed interface MembershipEffect {
    * RecordStored or LinkBroke.
    */
   record StoreRecord(ReplicaId replica, MembershipRecord record) implements MembershipEffect {}
+
+  /**
+   * Read the volume's record in the store; answer with StoreRead or StoreUnreachable, once, within
+   * a bound. Calls follow each other.
+   */
+  record ReadStore(long call) implements MembershipEffect {}
+
+  /**
+   * Replace the volume's record in the store if it has the expected revision (RECORD_SET); answer
+   * with StoreSet, StoreConflict or StoreUnreachable, once, within a bound.
+   */
+  record SetStore(long call, long expectedRevision, VolumeRecord record)
+      implements MembershipEffect {}
 
   /**
    * Close the replica's link, report nothing more of it, and connect again after the usual pause

@@ -3,6 +3,7 @@ package io.longhorn.engine.membership;
 import io.longhorn.api.ReplicaId;
 import io.longhorn.api.membership.RecordStamp;
 import io.longhorn.api.wire.ReplicaInfo;
+import io.longhorn.api.wire.VolumeRecordCodec;
 
 /**
  * What {@link MembershipCore} is told. Every event carries the loop's monotonic time in
@@ -81,4 +82,27 @@ public sealed interface MembershipEvent {
    * an engine that is gone. I/O pauses as at an opening.
    */
   record ReopenWanted(long nowNanos) implements MembershipEvent {}
+
+  /** The answer to a call of the store; one that nobody waits for any more is ignored. */
+  sealed interface OfStore extends MembershipEvent {
+    /** The number of the call. */
+    long call();
+  }
+
+  /** What the store has. */
+  record StoreRead(long nowNanos, long call, VolumeRecordCodec.Stored stored) implements OfStore {}
+
+  /** The record was replaced, durably, and has this revision now. */
+  record StoreSet(long nowNanos, long call, long revision) implements OfStore {}
+
+  /** The record has another revision than was expected; nothing was changed by this call. */
+  record StoreConflict(long nowNanos, long call, VolumeRecordCodec.Stored stored)
+      implements OfStore {}
+
+  /**
+   * No answer, or none that helps. A change may have happened, or happen later.
+   *
+   * @param why for a person
+   */
+  record StoreUnreachable(long nowNanos, long call, String why) implements OfStore {}
 }

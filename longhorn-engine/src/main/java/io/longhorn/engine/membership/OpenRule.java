@@ -38,6 +38,9 @@ final class OpenRule {
         MembershipRecord newest, SortedSet<ReplicaId> members, SortedSet<ReplicaId> lacking)
         implements Verdict {}
 
+    /** Not to be opened with what is there, whoever promises; {@code why} is for a person. */
+    record Refuses(MembershipRecord newest, String why) implements Verdict {}
+
     /** Not enough: {@code needed} of the newest set, {@code missing} are those without promise. */
     record Waits(MembershipRecord newest, SortedSet<ReplicaId> missing, int needed)
         implements Verdict {}

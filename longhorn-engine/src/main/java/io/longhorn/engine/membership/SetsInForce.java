@@ -4,6 +4,7 @@ import io.longhorn.api.ReplicaId;
 import io.longhorn.api.membership.MembershipRecord;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeSet;
 
@@ -23,9 +24,22 @@ record SetsInForce(MembershipRecord committed, List<MembershipRecord> undecided)
   }
 
   SetsInForce with(MembershipRecord proposal) {
+    if (undecided.contains(proposal)) {
+      return this;
+    }
     List<MembershipRecord> all = new ArrayList<>(undecided);
     all.add(proposal);
     return new SetsInForce(committed, all);
+  }
+
+  /** An undecided proposal with just these members. */
+  Optional<MembershipRecord> undecidedOf(SortedSet<ReplicaId> members) {
+    return undecided.stream().filter(proposal -> proposal.members().equals(members)).findFirst();
+  }
+
+  /** Whether this record is one of them. */
+  boolean has(MembershipRecord record) {
+    return committed.equals(record) || undecided.contains(record);
   }
 
   /** Members of all sets (R7). */

@@ -6,7 +6,6 @@ import io.longhorn.api.ReplicaId;
 import io.longhorn.api.VolumeId;
 import io.longhorn.api.memory.Loan;
 import io.longhorn.api.replica.LocalReplica;
-import io.longhorn.api.replica.ReplicaSpec;
 import io.longhorn.api.wire.FieldReader;
 import io.longhorn.api.wire.FrameHeader;
 import io.longhorn.api.wire.FrameType;
@@ -70,16 +69,24 @@ final class MemberSession {
   private final ReplicaAddress address;
   private final VolumeLoop loop;
   private final EngineId engine;
+  private final String authority;
   private final Owner owner;
   private @Nullable Link link;
   private boolean isConnecting;
   private long retryAtNanos;
 
-  MemberSession(int slot, ReplicaAddress address, VolumeLoop loop, EngineId engine, Owner owner) {
+  MemberSession(
+      int slot,
+      ReplicaAddress address,
+      VolumeLoop loop,
+      EngineId engine,
+      String authority,
+      Owner owner) {
     this.slot = slot;
     this.address = address;
     this.loop = loop;
     this.engine = engine;
+    this.authority = authority;
     this.owner = owner;
     retryAtNanos = loop.nowNanos();
   }
@@ -170,7 +177,7 @@ final class MemberSession {
             FrameHeader.VERSION,
             FrameHeader.VERSION,
             Hello.Role.OWNER,
-            ReplicaSpec.AUTHORITY_REPLICAS,
+            authority,
             wanted,
             id(),
             engine,

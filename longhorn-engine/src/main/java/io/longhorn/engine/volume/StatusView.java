@@ -1,10 +1,12 @@
 package io.longhorn.engine.volume;
 
+import io.longhorn.api.ReplicaId;
 import io.longhorn.api.ReplicaMode;
 import io.longhorn.engine.VolumeStatus;
 import io.longhorn.engine.membership.MembershipState;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** Puts a volume's status together from its parts. Loop thread. */
@@ -12,7 +14,7 @@ final class StatusView {
   private StatusView() {}
 
   static VolumeStatus starting(VolumeConfig config) {
-    return new VolumeStatus(config.name(), 0, false, 0, "starting", 0, List.of());
+    return new VolumeStatus(config.name(), 0, false, 0, "starting", 0, Optional.empty(), List.of());
   }
 
   static VolumeStatus over(VolumeStatus last, String why) {
@@ -23,6 +25,7 @@ final class StatusView {
         last.generation(),
         why,
         last.unreconciledRegions(),
+        Optional.empty(),
         last.replicas());
   }
 
@@ -56,7 +59,7 @@ final class StatusView {
           case MembershipState.Opening opening -> "opening with generation " + opening.generation();
           case MembershipState.Open open ->
               open.isServing()
-                  ? "open"
+                  ? "open" + storeTrouble(volume)
                   : "open, waiting for the read window of another engine to end";
           case MembershipState.Deposed deposed -> "deposed by generation " + deposed.byGeneration();
         };
@@ -67,6 +70,34 @@ final class StatusView {
         volume.membership().generation(),
         state,
         upkeep == null ? 0 : upkeep.unreconciledRegions(),
+        heldReason(volume),
         replicas);
+  }
+
+  private static String storeTrouble(VolumeEngine volume) {
+    String trouble = volume.membership().storeTrouble();
+    return trouble.isEmpty() ? "" : "; the store does not answer: " + trouble;
+  }
+
+  /** Empty while requests do not wait, or nobody has been promised an answer yet. */
+  private static Optional<String> heldReason(VolumeEngine volume) {
+    return switch (volume.membership().state()) {
+      case MembershipState.Looking looking when looking.isHeld() -> Optional.of(looking.why());
+      case MembershipState.Opening opening when opening.isHeld() ->
+          Optional.of("opening again with generation " + opening.generation());
+      case MembershipState.Open open when open.isChanging() -> {
+        List<ReplicaId> gone =
+            open.required().stream().filter(id -> !volume.session(id).isUp()).toList();
+        yield gone.isEmpty()
+            ? Optional.empty()
+            : Optional.of(
+                "an in-sync set without " + gone + " is not recorded yet" + storeTrouble(volume));
+      }
+      case MembershipState.Looking _,
+          MembershipState.Opening _,
+          MembershipState.Open _,
+          MembershipState.Deposed _ ->
+          Optional.empty();
+    };
   }
 }

@@ -6,10 +6,11 @@ import io.longhorn.api.VolumeException;
 import io.longhorn.api.VolumeId;
 import io.longhorn.api.membership.MembershipRecord;
 import io.longhorn.api.membership.RecordStamp;
+import io.longhorn.api.membership.VolumeRecord;
 import io.longhorn.api.memory.Loan;
-import io.longhorn.api.replica.ReplicaSpec;
 import io.longhorn.api.wire.FieldReader;
 import io.longhorn.api.wire.FrameType;
+import io.longhorn.api.wire.LayerList;
 import io.longhorn.api.wire.RecordCodec;
 import io.longhorn.api.wire.ReplicaInfo;
 import io.longhorn.api.wire.WireFormatException;
@@ -40,8 +41,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One volume served by this engine: opens it, keeps it open, closes it. Everything but {@link
- * #start}, {@link #whenServing}, {@link #close}, {@link #status} and {@link #snapshot} belongs to
- * the loop.
+ * #start} and what follows it, up to {@link #close}, belongs to the loop.
  */
 public final class VolumeEngine implements MemberSession.Owner, Members {
   private static final Logger LOG = LoggerFactory.getLogger(VolumeEngine.class);
@@ -63,6 +63,10 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
 
   private final ArrayDeque<MembershipEvent> events = new ArrayDeque<>();
   private final Vigilance vigilance;
+
+  /** With authority store; made on the loop. */
+  private @Nullable StoreLink store;
+
   private final CompletableFuture<VolumeEngine> serving = new CompletableFuture<>();
   private final CompletableFuture<Void> closed = new CompletableFuture<>();
 
@@ -82,9 +86,15 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
     this.loop = loop;
     volume = config.volume();
     List<ReplicaId> ids = config.replicas().stream().map(ReplicaAddress::id).toList();
-    membership = new MembershipCore(ids, new Authority.Replicas(), timing(config));
+    membership = new MembershipCore(ids, authority(config), timing(config));
     vigilance = new Vigilance(this);
     status = StatusView.starting(config);
+  }
+
+  private static Authority authority(VolumeConfig config) {
+    return config.store().isEmpty()
+        ? new Authority.Replicas()
+        : new Authority.Store(config.engine());
   }
 
   /**
@@ -106,9 +116,13 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
     loop.execute(() -> {
       for (int slot = 0; slot < config.replicas().size(); slot++) {
         MemberSession session =
-            new MemberSession(slot, config.replicas().get(slot), loop, config.engine(), this);
+            new MemberSession(
+                slot, config.replicas().get(slot), loop, config.engine(), config.authority(), this);
         sessions.add(session);
         byId.put(session.id(), session);
+      }
+      if (!config.store().isEmpty()) {
+        store = new StoreLink(loop, config.store(), this::deliver);
       }
       tick();
       loop.every(TICK_MILLIS, this::tick);
@@ -168,6 +182,38 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
       }
     });
     return done;
+  }
+
+  /** The chain of the volume, as an in-sync member tells it. */
+  public CompletableFuture<LayerList> layers() {
+    CompletableFuture<LayerList> done = new CompletableFuture<>();
+    loop.execute(() -> askLayers(new ArrayDeque<>(membership.readableMembers()), done));
+    return done;
+  }
+
+  private void askLayers(ArrayDeque<ReplicaId> members, CompletableFuture<LayerList> done) {
+    ReplicaId next = members.poll();
+    if (next == null || isOver) {
+      done.completeExceptionally(
+          new VolumeException(
+              IoError.DISCONNECTED,
+              "volume " + config.name() + " has no in-sync member that answers"));
+      return;
+    }
+    session(next)
+        .control(
+            ControlFrame.of(FrameType.LAYERS),
+            (answer, payload) -> {
+              try {
+                if (answer == IoError.OK) {
+                  done.complete(LayerList.read(new FieldReader(payload)));
+                  return;
+                }
+              } catch (WireFormatException e) {
+                fail(session(next), "LAYERS: " + e.getMessage());
+              }
+              askLayers(members, done);
+            });
   }
 
   /**
@@ -240,6 +286,10 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
     for (MemberSession session : sessions) {
       session.tick();
     }
+    StoreLink link = store;
+    if (link != null) {
+      link.tick();
+    }
     if (loop.nowNanos() - membership.nextWakeNanos() >= 0) {
       deliver(new MembershipEvent.Tick(loop.nowNanos()));
     }
@@ -283,6 +333,9 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
           askPromise(session(id), generation);
       case MembershipEffect.StoreRecord(ReplicaId id, MembershipRecord record) ->
           storeRecord(session(id), record);
+      case MembershipEffect.ReadStore(long call) -> store().read(call, volumeId());
+      case MembershipEffect.SetStore(long call, long expected, VolumeRecord record) ->
+          store().set(call, volumeId(), expected, record);
       case MembershipEffect.Disconnect(ReplicaId id, String why) -> {
         LOG.info("volume {}: replica {} is disconnected: {}", config.name(), id, why);
         lost(session(id));
@@ -332,6 +385,20 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
       throw new IllegalStateException("volume " + config.name() + " has never been open");
     }
     return now.upkeep();
+  }
+
+  private StoreLink store() {
+    StoreLink link = store;
+    if (link == null) {
+      throw new IllegalStateException("volume " + config.name() + " has no store");
+    }
+    return link;
+  }
+
+  /** Known before anything is asked of the store: a replica has answered. */
+  private VolumeId volumeId() {
+    return volume.orElseThrow(
+        () -> new IllegalStateException("volume " + config.name() + " has no identity yet"));
   }
 
   private void askPromise(MemberSession session, long generation) {
@@ -475,8 +542,8 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
     if (volume.isPresent() && !volume.get().equals(info.volume())) {
       return "it is of volume " + info.volume() + ", not " + volume.get();
     }
-    if (!info.authority().equals(ReplicaSpec.AUTHORITY_REPLICAS)) {
-      return "its record is kept by " + info.authority();
+    if (!info.authority().equals(config.authority())) {
+      return "its record is kept by " + info.authority() + ", not " + config.authority();
     }
     Opened now = opened;
     if (now != null && now.core().sizeBytes() != info.sizeBytes()) {
@@ -578,6 +645,10 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
     }
     isOver = true;
     LOG.info("volume {}: {}", config.name(), why);
+    StoreLink link = store;
+    if (link != null) {
+      link.close();
+    }
     for (MemberSession session : sessions) {
       Opened now = opened;
       if (now != null) {

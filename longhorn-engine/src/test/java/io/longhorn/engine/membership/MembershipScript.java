@@ -1,14 +1,19 @@
 package io.longhorn.engine.membership;
 
+import io.longhorn.api.EngineId;
 import io.longhorn.api.ProcessNonce;
 import io.longhorn.api.ReplicaId;
 import io.longhorn.api.VolumeId;
 import io.longhorn.api.membership.MembershipRecord;
 import io.longhorn.api.membership.RecordStamp;
+import io.longhorn.api.membership.VolumeRecord;
 import io.longhorn.api.wire.ReplicaInfo;
+import io.longhorn.api.wire.VolumeRecordCodec;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -22,26 +27,42 @@ import java.util.UUID;
  * <pre>
  * hello r [promised=p] [rec=record] [released=g]   promise r [rec=...] [released=g]   refuse r there
  * stored r    broke r    suspect r    unsuspect r    fenced r by    join r    force    reopen    after ms
+ * read revision ...    set revision    conflict revision ...    unreachable
  * </pre>
  */
 final class MembershipScript {
+  private static final EngineId ME = new EngineId(new UUID(9, 1));
+
   private final List<ReplicaId> ids = new ArrayList<>();
   private final MembershipCore core;
   private final TreeMap<ReplicaId, RecordStamp> sent = new TreeMap<>();
   private MembershipRecord usual;
   private long nowNanos = 1_000_000_000L;
 
-  MembershipScript(int replicas, RuleSet rules) {
+  private long lastCall;
+  private VolumeRecord lastSet;
+
+  MembershipScript(int replicas, Authority authority) {
     for (int i = 1; i <= replicas; i++) {
       ids.add(id((char) ('0' + i)));
     }
     usual = MembershipRecord.ofNewVolume(ids);
-    core = new MembershipCore(ids, new Authority.Replicas(), MembershipTiming.DEFAULT, rules);
+    core = new MembershipCore(ids, authority, MembershipTiming.DEFAULT, RuleSet.ALL);
+    lastSet = VolumeRecord.ofNewVolume(usual);
   }
 
   /** Runs lines; returns them with the effects that came out, to be compared with what went in. */
   static String run(int replicas, String lines) {
-    MembershipScript script = new MembershipScript(replicas, RuleSet.ALL);
+    return run(replicas, new Authority.Replicas(), lines);
+  }
+
+  /** With the store as authority; the engine is {@code me}. */
+  static String runWithStore(int replicas, String lines) {
+    return run(replicas, new Authority.Store(ME), lines);
+  }
+
+  private static String run(int replicas, Authority authority, String lines) {
+    MembershipScript script = new MembershipScript(replicas, authority);
     StringBuilder out = new StringBuilder();
     for (String line : lines.strip().lines().toList()) {
       String event =
@@ -79,6 +100,10 @@ final class MembershipScript {
           case "join" -> new MembershipEvent.JoinWanted(nowNanos, id(who));
           case "force" -> new MembershipEvent.ForceWanted(nowNanos);
           case "reopen" -> new MembershipEvent.ReopenWanted(nowNanos);
+          case "read" -> new MembershipEvent.StoreRead(nowNanos, lastCall, stored(words));
+          case "set" -> new MembershipEvent.StoreSet(nowNanos, lastCall, Long.parseLong(words[1]));
+          case "conflict" -> new MembershipEvent.StoreConflict(nowNanos, lastCall, stored(words));
+          case "unreachable" -> new MembershipEvent.StoreUnreachable(nowNanos, lastCall, "down");
           case "after" -> {
             nowNanos += Long.parseLong(words[1]) * 1_000_000L;
             yield new MembershipEvent.Tick(nowNanos);
@@ -99,6 +124,21 @@ final class MembershipScript {
       case MembershipEffect.StoreRecord(ReplicaId id, MembershipRecord record) -> {
         sent.put(id, record.stamp());
         yield "store " + digit(id) + " " + say(record);
+      }
+      case MembershipEffect.ReadStore(long call) -> {
+        lastCall = call;
+        yield "read";
+      }
+      case MembershipEffect.SetStore(long call, long expected, VolumeRecord record) -> {
+        lastCall = call;
+        lastSet = record;
+        yield "set@"
+            + expected
+            + " "
+            + say(record.membership())
+            + " taken "
+            + record.reservedGeneration()
+            + record.owner().map(owner -> " by " + owner(owner)).orElse("");
       }
       case MembershipEffect.Disconnect(ReplicaId id, _) -> "drop " + digit(id);
       case MembershipEffect.Opened opened ->
@@ -123,6 +163,34 @@ final class MembershipScript {
       case MembershipEffect.Forced(MembershipEffect.ForceReport report) ->
           "forced, missing " + digits(report.missing());
     };
+  }
+
+  /**
+   * {@code 0}: nothing; {@code revision own}: what was to be set last; {@code revision record taken
+   * me|other}.
+   */
+  private VolumeRecordCodec.Stored stored(String[] words) {
+    long revision = Long.parseLong(words[1]);
+    if (revision == 0) {
+      return new VolumeRecordCodec.Stored(0, Optional.empty());
+    }
+    if (words[2].equals("own")) {
+      return new VolumeRecordCodec.Stored(revision, Optional.of(lastSet));
+    }
+    VolumeRecord there =
+        new VolumeRecord(
+            record(words[2]),
+            Long.parseLong(words[3]),
+            words.length < 5
+                ? Optional.empty()
+                : Optional.of(words[4].equals("me") ? ME : new EngineId(new UUID(9, 2))),
+            Collections.emptySortedSet(),
+            VolumeRecord.Phase.NONE);
+    return new VolumeRecordCodec.Stored(revision, Optional.of(there));
+  }
+
+  private static String owner(EngineId engine) {
+    return engine.equals(ME) ? "me" : "other";
   }
 
   private static String say(MembershipRecord record) {

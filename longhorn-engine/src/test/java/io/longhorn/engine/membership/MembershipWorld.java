@@ -6,10 +6,12 @@ import io.longhorn.api.ReplicaId;
 import io.longhorn.api.VolumeId;
 import io.longhorn.api.membership.MembershipRecord;
 import io.longhorn.api.membership.RecordStamp;
+import io.longhorn.api.membership.VolumeRecord;
 import io.longhorn.api.wire.ReplicaInfo;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.function.BooleanSupplier;
 import java.util.function.IntConsumer;
@@ -54,14 +56,27 @@ final class MembershipWorld {
     SPLIT(3, true),
     MEND(3, false),
     STOP_REPLICA(1, true),
-    LOSE(3, true);
+    LOSE(3, true),
+    STORE(120, false, true),
+    STORE_SLOW(6, false, true),
+    STORE_GIVE_UP(10, false, true),
+    STORE_LATE(4, true, true),
+    STORE_DOWN(2, true, true),
+    STORE_LOSE(4, true, true),
+    STORE_ROLL_BACK(0, false, true);
 
     final int weight;
     final boolean isTrouble;
+    final boolean isOfStore;
 
     Action(int weight, boolean isTrouble) {
+      this(weight, isTrouble, false);
+    }
+
+    Action(int weight, boolean isTrouble, boolean isOfStore) {
       this.weight = weight;
       this.isTrouble = isTrouble;
+      this.isOfStore = isOfStore;
     }
   }
 
@@ -123,7 +138,7 @@ final class MembershipWorld {
 
   private final class Engine {
     EngineId id = new EngineId(new UUID(0, 0));
-    MembershipCore core = new MembershipCore(ids, new Authority.Replicas(), TIMING, rules);
+    MembershipCore core = core(id);
     boolean isUp;
     boolean isFrozen;
     final ReadWindow window = new ReadWindow();
@@ -134,6 +149,8 @@ final class MembershipWorld {
     long write;
     int acks;
     long openedGeneration;
+    final MembershipRecord[] promises = new MembershipRecord[MembershipRecord.MAX_REPLICAS];
+    Optional<StoreOfWorld.Caller> waiting = Optional.empty();
 
     void reset() {
       for (int r = 0; r < links.length; r++) {
@@ -141,10 +158,17 @@ final class MembershipWorld {
         isGreeted[r] = false;
         mayReturn[r] = false;
         isReceiving[r] = false;
+        promises[r] = null;
       }
       write = 0;
       acks = 0;
+      waiting = Optional.empty();
     }
+  }
+
+  private MembershipCore core(EngineId id) {
+    Authority authority = isStore ? new Authority.Store(id) : new Authority.Replicas();
+    return new MembershipCore(ids, authority, TIMING, rules);
   }
 
   static final MembershipTiming TIMING =
@@ -159,6 +183,8 @@ final class MembershipWorld {
   private final RuleSet rules;
   private final boolean usesWindow;
   private final boolean isTold;
+  private final boolean isStore;
+  private final StoreOfWorld store;
   private final List<ReplicaId> ids = new ArrayList<>();
   private final List<Replica> replicas = new ArrayList<>();
   private final List<Engine> engines = new ArrayList<>();
@@ -180,12 +206,14 @@ final class MembershipWorld {
   /** A world of its own for each seed: its size, its engines and its kind of trouble vary. */
   MembershipWorld(
       long seed,
+      boolean isStore,
       int replicaCount,
       RuleSet rules,
       boolean usesWindow,
       Action focus,
       boolean isTold) {
     this.isTold = isTold;
+    this.isStore = isStore;
     random = RandomGeneratorFactory.of("L64X128MixRandom").create(seed);
     this.rules = rules;
     this.usesWindow = usesWindow;
@@ -196,6 +224,7 @@ final class MembershipWorld {
     for (ReplicaId id : ids) {
       replicas.add(new Replica(id, first));
     }
+    store = new StoreOfWorld(random, rules, VolumeRecord.ofNewVolume(first));
     int engineCount = 1 + random.nextInt(3);
     for (int e = 0; e < engineCount; e++) {
       Engine engine = new Engine();
@@ -205,7 +234,11 @@ final class MembershipWorld {
     isCut = new boolean[engineCount][replicaCount];
     // Swarm: each run has its own mixture of trouble, and much of it none.
     for (Action action : Action.values()) {
-      int weight = action.weight;
+      if (action.isOfStore && !isStore) {
+        weights.add(0);
+        continue;
+      }
+      int weight = action == Action.STORE_ROLL_BACK && action == focus ? 1 : action.weight;
       int much = action == focus ? 12 : random.nextInt(3) * random.nextInt(3);
       weights.add(action.isTrouble ? weight * much : weight);
     }
@@ -276,6 +309,85 @@ final class MembershipWorld {
           frames.remove(random.nextInt(frames.size()));
         }
       }
+      case STORE -> {
+        for (int i = 0; i < 2; i++) {
+          store.move().ifPresent(this::storeAnswered);
+        }
+      }
+      case STORE_SLOW -> store.serveSlow();
+      case STORE_GIVE_UP -> giveUpCall(e, false);
+      case STORE_LATE -> giveUpCall(e, true);
+      case STORE_DOWN -> store.toggle();
+      case STORE_LOSE -> store.lose();
+      case STORE_ROLL_BACK -> {
+        store.rollBack();
+        tellStory("the store is rolled back to", shorten(store.record()));
+      }
+    }
+  }
+
+  // ---- the store -----------------------------------------------------------------------------
+
+  private void callStore(int e, long call, long expected, Optional<VolumeRecord> wanted) {
+    Engine engine = engines.get(e);
+    StoreOfWorld.Caller caller = new StoreOfWorld.Caller(e, engine.id, call);
+    engine.waiting = Optional.of(caller);
+    store.call(caller, expected, wanted);
+  }
+
+  private void storeAnswered(StoreOfWorld.Answer answer) {
+    StoreOfWorld.Caller caller = answer.caller();
+    Engine engine = engines.get(caller.engine());
+    if (!engine.isUp || !engine.waiting.equals(Optional.of(caller))) {
+      return;
+    }
+    if (engine.isFrozen) {
+      store.later(answer);
+      return;
+    }
+    engine.waiting = Optional.empty();
+    if (answer.isRead()) {
+      tell(
+          caller.engine(), new MembershipEvent.StoreRead(nowNanos, caller.call(), answer.stored()));
+    } else if (answer.isConflict()) {
+      tell(
+          caller.engine(),
+          new MembershipEvent.StoreConflict(nowNanos, caller.call(), answer.stored()));
+    } else {
+      tell(
+          caller.engine(),
+          new MembershipEvent.StoreSet(nowNanos, caller.call(), answer.stored().revision()));
+    }
+  }
+
+  /** The deadline of a call is over: of any, or of one that is lost. */
+  private void giveUpCall(int e, boolean isAny) {
+    Engine engine = engines.get(e);
+    if (!engine.isUp || engine.isFrozen || engine.waiting.isEmpty()) {
+      return;
+    }
+    StoreOfWorld.Caller caller = engine.waiting.get();
+    if (isAny || !store.isUnderWay(caller)) {
+      engine.waiting = Optional.empty();
+      tell(e, new MembershipEvent.StoreUnreachable(nowNanos, caller.call(), "no answer"));
+    }
+  }
+
+  /** An opening is never based on a record that is older than that of a replica which promised. */
+  private void checkBase(int e, Engine engine, long expected, VolumeRecord wanted) {
+    boolean isOpening =
+        engine.core.record().isEmpty()
+            && wanted.membership().stamp().generation() == engine.core.generation();
+    if (!isOpening || expected != store.revision()) {
+      return;
+    }
+    for (int r = 0; r < replicas.size(); r++) {
+      MembershipRecord promised = engine.promises[r];
+      if (promised != null && promised.stamp().isNewerThan(store.record().membership().stamp())) {
+        throw new Violation(
+            true,
+            "E" + e + " opens by the store's " + shorten(store.record()) + ", R" + r + " is newer");
+      }
     }
   }
 
@@ -302,6 +414,7 @@ final class MembershipWorld {
     mend();
     frames.clear();
     slow.clear();
+    store.heal();
     isSlow = false;
     // What was lost on a link breaks it, sooner or later.
     for (int e = 0; e < engines.size(); e++) {
@@ -324,6 +437,7 @@ final class MembershipWorld {
       start(0);
     }
     int e = survivor;
+    giveUpCall(e, true);
     settle(
         "open",
         e,
@@ -370,6 +484,11 @@ final class MembershipWorld {
         deliver(frames.removeFirst());
         check();
       }
+      store.serveSlow();
+      for (int moved = 0; moved < 8; moved++) {
+        store.move().ifPresent(this::storeAnswered);
+        check();
+      }
       nowNanos += 50_000_000L;
       tell(e, new MembershipEvent.Tick(nowNanos));
       check();
@@ -386,7 +505,7 @@ final class MembershipWorld {
     }
     engine.reset();
     engine.id = new EngineId(new UUID(1, nextEngine++));
-    engine.core = new MembershipCore(ids, new Authority.Replicas(), TIMING, rules);
+    engine.core = core(engine.id);
     engine.window.endedAll();
     engine.isUp = true;
     engine.isFrozen = false;
@@ -459,6 +578,7 @@ final class MembershipWorld {
     engine.acks &= ~(1 << r);
     engine.mayReturn[r] = false;
     engine.isReceiving[r] = false;
+    engine.promises[r] = null;
     engine.window.ended(r);
   }
 
@@ -656,6 +776,7 @@ final class MembershipWorld {
       }
       case PROMISE_OK -> {
         engine.window.answered(frame.replica, frame.number);
+        engine.promises[frame.replica] = ((ReplicaInfo) frame.body).record();
         tell(
             e,
             new MembershipEvent.Promised(nowNanos, id, frame.generation, (ReplicaInfo) frame.body));
@@ -688,7 +809,7 @@ final class MembershipWorld {
             && (core.readableMask() & 1 << frame.replica) != 0
             && frame.generation == core.generation()
             && (!usesWindow || engine.window.mayServeReads(nowNanos, core.requiredMask()));
-    if (mayAnswer && frame.number < ackedWhenAsked) {
+    if (mayAnswer && frame.number < ackedWhenAsked && !store.isRolledBack()) {
       throw new Violation(
           true,
           "stale read of "
@@ -754,11 +875,16 @@ final class MembershipWorld {
                   engine.core.generation(),
                   nowNanos,
                   record));
+      case MembershipEffect.ReadStore(long call) -> callStore(e, call, 0, Optional.empty());
+      case MembershipEffect.SetStore(long call, long expected, VolumeRecord record) -> {
+        checkBase(e, engine, expected, record);
+        callStore(e, call, expected, Optional.of(record));
+      }
       case MembershipEffect.Disconnect(ReplicaId id, _) -> dropLink(engine, index(id));
       case MembershipEffect.Opened opened -> {
         opens++;
         topGeneration = Math.max(topGeneration, opened.generation());
-        if (opened.isContinuation() && servedSince(engine)) {
+        if (opened.isContinuation() && servedSince(engine) && !store.isRolledBack()) {
           throw new Violation(true, "E" + e + " believes that nobody served since it did");
         }
         engine.openedGeneration = opened.generation();
@@ -795,6 +921,17 @@ final class MembershipWorld {
   // ---- properties ----------------------------------------------------------------------------
 
   private void check() {
+    if (store.isRolledBack()) {
+      // What was acknowledged since may be lost; who opens is checked when it does.
+      return;
+    }
+    // Without these two it would be seen here at once, before it does harm.
+    boolean isKept = isStore && rules.comparesRevision() && rules.yieldsToOwner();
+    for (int r = 0; isKept && r < replicas.size(); r++) {
+      if (replicas.get(r).record.stamp().isNewerThan(store.record().membership().stamp())) {
+        throw new Violation(true, "R" + r + " has a record that the store does not have");
+      }
+    }
     for (int e = 0; e < engines.size(); e++) {
       Engine engine = engines.get(e);
       if (!isOpen(engine)) {

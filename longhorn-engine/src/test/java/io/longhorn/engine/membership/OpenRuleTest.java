@@ -61,6 +61,7 @@ final class OpenRuleTest {
                       : " lacking " + MembershipScript.digits(opens.lacking()));
           case OpenRule.Verdict.Waits waits ->
               "waits for " + MembershipScript.digits(waits.missing()) + " needs " + waits.needed();
+          case OpenRule.Verdict.Refuses refuses -> "refuses: " + refuses.why();
         };
     assertThat(verdict).isEqualTo(expected);
   }

@@ -74,7 +74,7 @@ final class SuspicionCoreTest {
 
   @Test
   void statisticsFollowMeanAndDeviation() {
-    LatencyStatistics statistics = new LatencyStatistics();
+    SuspicionCore.LatencyStatistics statistics = new SuspicionCore.LatencyStatistics();
     assertThat(statistics.unusualNanos()).isZero();
     statistics.sample(1000);
     assertThat(statistics.unusualNanos()).isEqualTo(1000 + 8 * 500);

@@ -1,5 +1,6 @@
 package io.longhorn.replica.main;
 
+import io.longhorn.api.Authority;
 import io.longhorn.api.ReplicaId;
 import io.longhorn.api.VolumeId;
 import io.longhorn.api.VolumeName;
@@ -21,7 +22,7 @@ sealed interface CommandLine {
   /** How to use it. */
   String USAGE =
       """
-      longhorn replica create --dir D --volume NAME --volume-id UUID --replica-id UUID --size BYTES --members UUID,UUID,... [--authority replicas]
+      longhorn replica create --dir D --volume NAME --volume-id UUID --replica-id UUID --size BYTES --members UUID,UUID,... [--authority replicas|store:CLUSTER]
           make a replica in a missing or empty directory
       longhorn replica serve --dir D --listen tcp:HOST:PORT|unix:PATH [--direct] [--die-with-parent]
           serve it; prints "listening ADDRESS" (port 0: the kernel chooses); ends cleanly on SIGTERM,
@@ -105,9 +106,7 @@ sealed interface CommandLine {
     VolumeName name = options.value("--volume", VolumeName::new);
     long sizeBytes = options.value("--size", CommandLine::size);
     String authority =
-        options
-            .optional("--authority", CommandLine::authority)
-            .orElse(ReplicaSpec.AUTHORITY_REPLICAS);
+        options.optional("--authority", Authority::requireValid).orElse(Authority.REPLICAS);
     Path directory = options.value("--dir", CommandLine::path);
     try {
       MembershipRecord record = MembershipRecord.ofNewVolume(members);
@@ -132,14 +131,6 @@ sealed interface CommandLine {
     } catch (NumberFormatException e) {
       throw new IllegalArgumentException("'" + text + "' is not a number of bytes", e);
     }
-  }
-
-  private static String authority(String text) {
-    if (!text.equals(ReplicaSpec.AUTHORITY_REPLICAS)) {
-      throw new IllegalArgumentException(
-          "'" + text + "' cannot be made here; use " + ReplicaSpec.AUTHORITY_REPLICAS);
-    }
-    return text;
   }
 
   private static List<ReplicaId> members(String text) {

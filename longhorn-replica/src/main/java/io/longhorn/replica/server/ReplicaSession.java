@@ -206,14 +206,8 @@ final class ReplicaSession implements Frame.Handler {
       case LAYERS -> control(frame, host.layers().write());
       case STATUS -> status(frame);
       case PING -> ping(frame);
-      case QUIESCE, COPY -> IoError.UNSUPPORTED;
-      case INSTANCE_START,
-          INSTANCE_STOP,
-          INSTANCE_LIST,
-          INSTANCE_LOG,
-          INSTANCE_FORGET,
-          INSTANCE_REPLACE ->
-          IoError.UNSUPPORTED;
+      // Reserved, or what others than replicas answer.
+      default -> IoError.UNSUPPORTED;
     };
   }
 
@@ -615,27 +609,7 @@ final class ReplicaSession implements Frame.Handler {
             yield published(frame);
           }
           case MARK_EQUAL, SNAPSHOT, INTENT_VALID_SINCE -> published(frame);
-          case WRITE,
-              ZERO,
-              TRIM,
-              ABSENT,
-              FLUSH,
-              INTENT_READ,
-              INTENT_MERGE,
-              INTENT_CLEAR,
-              HELLO,
-              LAYERS,
-              STATUS,
-              PING,
-              QUIESCE,
-              COPY,
-              INSTANCE_START,
-              INSTANCE_STOP,
-              INSTANCE_LIST,
-              INSTANCE_LOG,
-              INSTANCE_FORGET,
-              INSTANCE_REPLACE ->
-              control(frame, NOTHING);
+          default -> control(frame, NOTHING);
         };
     assert done.isOk();
   }

@@ -43,7 +43,7 @@ class CommandLineTest {
         "CREATE --size 4096 --members ID,x | 2 | 'x' is not a UUID",
         "CREATE --size 1000 --members ID | 2 | multiple of 4096",
         "CREATE --size big --members ID | 2 | 'big' is not a number",
-        "CREATE --size 4096 --members ID --authority store:x | 2 | cannot be made here",
+        "CREATE --size 4096 --members ID --authority store: | 2 | use 'replicas' or 'store:'",
         "create --dir d --volume ? --volume-id ID --replica-id ID --size 4096 --members ID | 2 | '?'",
         "create --dir d --volume v --volume-id 1-2 --replica-id ID --size 4096 --members ID | 2 | UUID",
       })
