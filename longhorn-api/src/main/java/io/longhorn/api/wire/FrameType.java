@@ -145,7 +145,6 @@ public enum FrameType {
    */
   ENGINE_CHECK(43);
 
-
   /** Most blocks one {@link #BLOCK_HASHES} asks for: one index page. */
   public static final int MAX_HASH_BLOCKS = 512;
 

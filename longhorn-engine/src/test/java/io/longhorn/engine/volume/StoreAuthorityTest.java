@@ -53,8 +53,7 @@ final class StoreAuthorityTest {
             Optional.of(VolumeRecord.ofNewVolume(replicas.firstRecord())));
     store.up();
     // Nobody listens at the first: the next one is tried.
-    endpoints =
-        List.of(new Endpoint.Unix(home.resolve("nobody.sock")), new Endpoint.Unix(socket));
+    endpoints = List.of(new Endpoint.Unix(home.resolve("nobody.sock")), new Endpoint.Unix(socket));
   }
 
   @AfterEach
@@ -78,7 +77,10 @@ final class StoreAuthorityTest {
     }
 
     DeviceCalls device() {
-      return engine.whenServing().thenApply(DeviceCalls::new).orTimeout(120, TimeUnit.SECONDS)
+      return engine
+          .whenServing()
+          .thenApply(DeviceCalls::new)
+          .orTimeout(120, TimeUnit.SECONDS)
           .join();
     }
 
@@ -156,8 +158,7 @@ final class StoreAuthorityTest {
       assertThat(store.record().membership().members())
           .containsExactlyInAnyOrder(replicas.id(0), replicas.id(1));
       assertThat(read(device, 7)).isEqualTo((byte) 77);
-      RealReplicas.until(
-          "nothing is held", () -> serving.engine.status().heldReason().isEmpty());
+      RealReplicas.until("nothing is held", () -> serving.engine.status().heldReason().isEmpty());
 
       replicas.open(2);
       RealReplicas.until("it is back", () -> serving.engine.status().inSync() == 3);
@@ -232,8 +233,7 @@ final class StoreAuthorityTest {
       store.put(
           old.reserved(1, new EngineId(UUID.randomUUID()))
               .withMembership(
-                  old.membership()
-                      .next(new RecordStamp(1, 2), new TreeSet<>(kept.members()))));
+                  old.membership().next(new RecordStamp(1, 2), new TreeSet<>(kept.members()))));
       serving.device();
     }
   }
@@ -267,8 +267,7 @@ final class StoreAuthorityTest {
         List.<Runnable>of(
             () -> replicas.config(STORE, List.of(), 0),
             () -> replicas.config(Authority.REPLICAS, endpoints, 0))) {
-      assertThatThrownBy(wrong::run)
-          .isInstanceOf(IllegalArgumentException.class);
+      assertThatThrownBy(wrong::run).isInstanceOf(IllegalArgumentException.class);
     }
   }
 }

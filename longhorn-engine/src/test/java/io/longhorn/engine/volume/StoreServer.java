@@ -128,8 +128,7 @@ final class StoreServer implements AutoCloseable {
           return;
         }
         byte[] reply = stored.get().write().toBytes();
-        FrameHeader.writeReply(
-            memory, 0, type, 0, FrameHeader.sequence(memory, 0), status.code());
+        FrameHeader.writeReply(memory, 0, type, 0, FrameHeader.sequence(memory, 0), status.code());
         FrameHeader.payload(memory, 0, 0, reply.length);
         MemorySegment.copy(
             reply, 0, memory, ValueLayout.JAVA_BYTE, FrameHeader.BYTES, reply.length);
@@ -163,8 +162,7 @@ final class StoreServer implements AutoCloseable {
         before.revision() == change.expectedRevision()
             && stored.compareAndSet(
                 before,
-                new VolumeRecordCodec.Stored(
-                    before.revision() + 1, Optional.of(change.record())));
+                new VolumeRecordCodec.Stored(before.revision() + 1, Optional.of(change.record())));
     isChanged.set(isSet);
     return isSet ? IoError.OK : IoError.CONFLICT;
   }
