@@ -19,6 +19,7 @@ public final class ParentWatch {
   /** Exit code of a process whose parent is gone, if the kernel's SIGKILL is not faster. */
   public static final int EXIT_CODE = 3;
 
+  private static final long NO_PARENT = 0;
   private static final int DISCARD_BYTES = 256;
 
   private ParentWatch() {}
@@ -32,16 +33,23 @@ public final class ParentWatch {
     if (!words.contains(OPTION)) {
       return words;
     }
-    Thread.ofPlatform()
-        .daemon()
-        .name("parent-watch")
-        .start(() -> {
-          // The kernel keeps the wish for the thread that made it: this one never ends.
-          SystemCall.dieWithParent();
-          awaitEnd(System.in);
-          Runtime.getRuntime().halt(EXIT_CODE);
-        });
+    long parent = parentPid();
+    Thread.ofPlatform().daemon().name("parent-watch").start(() -> watch(parent));
     return words.stream().filter(word -> !word.equals(OPTION)).toList();
+  }
+
+  private static void watch(long parent) {
+    // The kernel keeps the wish for the thread that made it: this one never ends.
+    SystemCall.dieWithParent();
+    // It says nothing of a parent that was gone before.
+    if (parentPid() == parent) {
+      awaitEnd(System.in);
+    }
+    Runtime.getRuntime().halt(EXIT_CODE);
+  }
+
+  private static long parentPid() {
+    return ProcessHandle.current().parent().map(ProcessHandle::pid).orElse(NO_PARENT);
   }
 
   private static void awaitEnd(InputStream in) {

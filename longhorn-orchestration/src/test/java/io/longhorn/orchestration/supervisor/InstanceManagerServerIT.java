@@ -44,9 +44,9 @@ final class InstanceManagerServerIT {
   /** Serves until its standard input ends; SIGTERM ends it as a signal does. */
   private static final String SERVE = "echo listening tcp:h:1; exec cat";
 
-  /** Ends with exit code 0 on SIGTERM; its helper ends with it. */
+  /** Ends with exit code 0 on SIGTERM. */
   private static final String SERVE_AND_END_WELL =
-      "trap 'kill $!; exit 0' TERM; sleep 600 & echo listening tcp:h:1; wait";
+      "trap 'exit 0' TERM; echo listening tcp:h:1; read -r line; exit 9";
 
   /** An ignored signal stays ignored in what a shell becomes. */
   private static final String IGNORE_TERM = "trap '' TERM; echo listening tcp:h:1; exec cat";
@@ -210,7 +210,7 @@ final class InstanceManagerServerIT {
   void aGrandchildThatHoldsTheOutputDoesNotHideTheEnd() {
     serve();
     InstanceManagerClient client = connect();
-    client.start(replica("r-1", "sleep 600 & echo helper $!; echo listening x; exit 5"));
+    client.start(replica("r-1", "sleep 120 & echo helper $!; echo listening x; exit 5"));
     InstanceStatus over = await(client, "r-1", InstanceState.ERROR);
     assertThat(over.exitCode()).hasValue(5);
     String helper = log(client, "r-1").replaceFirst("(?s).*helper (\\d+)\n.*", "$1");
@@ -333,7 +333,7 @@ final class InstanceManagerServerIT {
     InstanceManagerClient client = connect();
     Path order = directory.resolve("order");
     String script =
-        "trap 'kill $!; echo NAME >> " + order + "; exit 0' TERM; sleep 600 & echo WORD x; wait";
+        "trap 'echo NAME >> " + order + "; exit 0' TERM; echo WORD x; read -r line; exit 9";
     client.start(replica("a", script.replace("NAME", "replica").replace("WORD", "listening")));
     client.start(engine("b", script.replace("NAME", "engine").replace("WORD", "serving")));
     long replica = await(client, "a", InstanceState.RUNNING).pid();
