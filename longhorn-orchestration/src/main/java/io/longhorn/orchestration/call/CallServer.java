@@ -35,6 +35,12 @@ public final class CallServer implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(CallServer.class);
 
+  private enum Admission {
+    TAKEN,
+    FULL,
+    CLOSED
+  }
+
   private final Listener listener;
   private final CallHandler handler;
   private final ReentrantLock lock = new ReentrantLock();
@@ -85,10 +91,10 @@ public final class CallServer implements AutoCloseable {
     while (listener.isOpen()) {
       try {
         SocketChannel channel = listener.accept();
-        if (register(channel)) {
-          Thread.ofVirtual().name("call").start(() -> serve(channel));
-        } else {
-          refuse(channel);
+        switch (admit(channel)) {
+          case TAKEN -> Thread.ofVirtual().name("call").start(() -> serve(channel));
+          case FULL -> refuse(channel);
+          case CLOSED -> closeQuietly(channel);
         }
       } catch (IOException e) {
         if (listener.isOpen()) {
@@ -108,10 +114,17 @@ public final class CallServer implements AutoCloseable {
     }
   }
 
-  private boolean register(SocketChannel channel) {
+  private Admission admit(SocketChannel channel) {
     lock.lock();
     try {
-      return !isClosed && connections.size() < MAX_CONNECTIONS && connections.add(channel);
+      if (isClosed) {
+        return Admission.CLOSED;
+      }
+      if (connections.size() >= MAX_CONNECTIONS) {
+        return Admission.FULL;
+      }
+      connections.add(channel);
+      return Admission.TAKEN;
     } finally {
       lock.unlock();
     }

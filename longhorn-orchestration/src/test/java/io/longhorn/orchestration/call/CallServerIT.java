@@ -28,6 +28,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -46,7 +47,7 @@ final class CallServerIT {
   private CallAddress address;
   private final List<AutoCloseable> open = new ArrayList<>();
   private final CountDownLatch released = new CountDownLatch(1);
-  private final CountDownLatch waiting = new CountDownLatch(1);
+  private final Semaphore waiting = new Semaphore(0);
 
   @BeforeEach
   void chooseAddress() {
@@ -87,7 +88,7 @@ final class CallServerIT {
       case FLUSH -> throw new IllegalStateException("a defect");
       case TRIM -> new byte[FrameHeader.MAX_PAYLOAD_BYTES];
       case QUIESCE -> {
-        waiting.countDown();
+        waiting.release();
         await(released);
         yield NO_BYTES;
       }
@@ -101,6 +102,10 @@ final class CallServerIT {
     } catch (InterruptedException e) {
       throw new AssertionError(e);
     }
+  }
+
+  private void awaitOneMoreThatWaits() throws InterruptedException {
+    assertThat(waiting.tryAcquire(Await.SECONDS, TimeUnit.SECONDS)).isTrue();
   }
 
   private static String echo(CallClient client, String text) {
@@ -266,7 +271,7 @@ final class CallServerIT {
         polls.add(
             threads.submit(() -> poller.call(FrameType.QUIESCE, new FieldWriter(), PATIENCE)));
       }
-      await(waiting);
+      awaitOneMoreThatWaits();
       assertThat(echo(client(), "meanwhile")).isEqualTo("<meanwhile>");
       assertThat(polls).noneMatch(Future::isDone);
       released.countDown();
@@ -318,7 +323,7 @@ final class CallServerIT {
               return e.error();
             }
           });
-      await(waiting);
+      awaitOneMoreThatWaits();
       ended.close();
       assertThat(error.get(Await.SECONDS, TimeUnit.SECONDS)).isEqualTo(IoError.DISCONNECTED);
     }
