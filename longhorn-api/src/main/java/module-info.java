@@ -9,6 +9,7 @@ module io.longhorn.api {
 
   exports io.longhorn.api;
   exports io.longhorn.api.block;
+  exports io.longhorn.api.cluster;
   exports io.longhorn.api.membership to
       io.longhorn.engine,
       io.longhorn.replica,

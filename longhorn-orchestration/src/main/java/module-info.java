@@ -7,5 +7,14 @@
  */
 module io.longhorn.orchestration {
   requires transitive io.longhorn.api;
+  requires com.h2database.mvstore;
   requires org.slf4j;
+  requires static org.jspecify;
+
+  exports io.longhorn.orchestration.command to
+      io.longhorn.standalone;
+  exports io.longhorn.orchestration.execution to
+      io.longhorn.standalone,
+      io.longhorn.k8s;
+  exports io.longhorn.orchestration.store;
 }

@@ -1,5 +1,8 @@
 /** The {@code longhorn} command: command line and wiring only, every decision is in the library. */
 module io.longhorn.standalone {
+  requires com.fasterxml.jackson.core;
+  requires com.fasterxml.jackson.databind;
+  requires com.fasterxml.jackson.dataformat.yaml;
   requires info.picocli;
   requires io.longhorn.engine;
   requires io.longhorn.orchestration;
@@ -9,6 +12,10 @@ module io.longhorn.standalone {
 
   opens io.longhorn.standalone to
       info.picocli;
+  opens io.longhorn.standalone.cluster to
+      info.picocli;
   opens io.longhorn.standalone.demo to
       info.picocli;
+  opens io.longhorn.standalone.report to
+      com.fasterxml.jackson.databind;
 }

@@ -51,7 +51,11 @@ final class TidyRules {
               "engine",
               List.of("api"),
               List.of("io.netty.", "org.jctools.queues.varhandle.")),
-          module("longhorn-orchestration", "orchestration", List.of("api"), List.of()),
+          module(
+              "longhorn-orchestration",
+              "orchestration",
+              List.of("api"),
+              List.of("org.h2.mvstore.")),
           module(
               "longhorn-k8s-adapter",
               "k8s",
@@ -67,11 +71,12 @@ final class TidyRules {
               "samples/standalone",
               "standalone",
               List.of("api", "replica", "engine", "orchestration"),
-              List.of("picocli.")));
+              List.of("picocli.", "com.fasterxml.jackson.")));
 
   /** Any package named {@code decision} is a core too. */
   static final List<CoreRule> CORES =
       List.of(
+          new CoreRule("io.longhorn.api.cluster", List.of()),
           new CoreRule("io.longhorn.api.membership", List.of()),
           new CoreRule("io.longhorn.api.wire", List.of()),
           new CoreRule("io.longhorn.engine.request", List.of()),

@@ -143,7 +143,13 @@ public enum FrameType {
    * Compares what the in-sync members of an engine's volume have, while I/O goes on. Answered by
    * {@link EngineStatus.Check} when it is done; BUSY while another one runs.
    */
-  ENGINE_CHECK(43);
+  ENGINE_CHECK(43),
+  /** To the daemon: what a person wants of the cluster, one of a family of commands. */
+  COMMAND(48),
+  /** To the daemon: objects of one kind, a page at a time. */
+  OBJECT_LIST(49),
+  /** To the daemon: answered when an object has changed, or when the asker's time is over. */
+  OBJECT_WATCH(50);
 
   /** Most blocks one {@link #BLOCK_HASHES} asks for: one index page. */
   public static final int MAX_HASH_BLOCKS = 512;

@@ -239,6 +239,9 @@ final class FrameHeaderTest {
     "41,ENGINE_SNAPSHOT",
     "42,ENGINE_SNAPSHOTS",
     "43,ENGINE_CHECK",
+    "48,COMMAND",
+    "49,OBJECT_LIST",
+    "50,OBJECT_WATCH",
   })
   void typesAreForEver(int code, FrameType type) {
     assertThat(type.code()).isEqualTo(code);
@@ -253,7 +256,7 @@ final class FrameHeaderTest {
 
   @Test
   void theTableOfTypesIsComplete() {
-    assertThat(FrameType.values()).hasSize(35);
+    assertThat(FrameType.values()).hasSize(38);
   }
 
   @ParameterizedTest

@@ -17,6 +17,7 @@ public interface CallHandler {
    * @return the fields of the reply, at most {@link
    *     io.longhorn.api.wire.FrameHeader#MAX_PAYLOAD_BYTES}
    * @throws VolumeException its error and message are the reply
+   * @throws CallRefusal its error and fields are the reply
    */
   byte[] call(FrameType type, FieldReader request);
 }

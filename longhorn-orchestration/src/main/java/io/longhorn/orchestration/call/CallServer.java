@@ -197,6 +197,8 @@ public final class CallServer implements AutoCloseable {
       return request.reply(IoError.OK, handler.call(type, new FieldReader(request.payload())));
     } catch (VolumeException e) {
       return request.reply(e.error(), message(String.valueOf(e.getMessage())));
+    } catch (CallRefusal e) {
+      return request.reply(e.error(), e.payload());
     } catch (WireFormatException e) {
       return request.reply(IoError.PROTOCOL, message(String.valueOf(e.getMessage())));
     } catch (RuntimeException e) {

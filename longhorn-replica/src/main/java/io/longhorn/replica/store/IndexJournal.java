@@ -52,6 +52,10 @@ final class IndexJournal {
   private final Round round = new Round();
   private List<Completion> flushing = new ArrayList<>();
   private List<Completion> covered = new ArrayList<>();
+
+  /** Takes over while a flush tells those it covered; null while that is under way. */
+  private @Nullable List<Completion> spare = new ArrayList<>();
+
   private final FlushTask flushTask;
   private boolean isFlushQueued;
   private boolean isCheckpointQueued;
@@ -500,12 +504,15 @@ final class IndexJournal {
       }
       isBegun = false;
       List<Completion> ready = covered;
-      covered = new ArrayList<>();
+      List<Completion> next = spare;
+      covered = next == null ? new ArrayList<>() : next;
+      spare = null;
       IoError outcome = owner.failure();
       for (int i = 0; i < ready.size(); i++) {
         ready.get(i).completed(outcome);
       }
       ready.clear();
+      spare = ready;
       afterRound();
     }
   }

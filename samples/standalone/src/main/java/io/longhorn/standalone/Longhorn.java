@@ -1,11 +1,26 @@
 package io.longhorn.standalone;
 
+import io.longhorn.api.VolumeException;
+import io.longhorn.standalone.cluster.DownCommand;
+import io.longhorn.standalone.cluster.EventsCommand;
+import io.longhorn.standalone.cluster.InstanceManagerCommand;
+import io.longhorn.standalone.cluster.LogsCommand;
+import io.longhorn.standalone.cluster.NodeCommand;
+import io.longhorn.standalone.cluster.ReplicaCommand;
+import io.longhorn.standalone.cluster.SnapshotCommand;
+import io.longhorn.standalone.cluster.StatusCommand;
+import io.longhorn.standalone.cluster.UpCommand;
+import io.longhorn.standalone.cluster.VolumeCommand;
 import io.longhorn.standalone.demo.DemoCommand;
+import java.io.PrintWriter;
+import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
  * The {@code longhorn} command. Exit codes: 0 ok, 1 failed, 2 wrong usage.
@@ -18,13 +33,26 @@ import picocli.CommandLine.Spec;
     description = "Replicated block storage.",
     versionProvider = LonghornVersion.class,
     mixinStandardHelpOptions = true,
-    subcommands = DemoCommand.class,
+    subcommands = {
+      DemoCommand.class,
+      UpCommand.class,
+      DownCommand.class,
+      StatusCommand.class,
+      VolumeCommand.class,
+      SnapshotCommand.class,
+      ReplicaCommand.class,
+      InstanceManagerCommand.class,
+      NodeCommand.class,
+      EventsCommand.class,
+      LogsCommand.class,
+      GenerateCompletion.class,
+    },
     footer = {
       "",
       "One process by hand:",
-      "  longhorn replica --help   serve one copy of a volume",
-      "  longhorn engine --help    replicate a volume and export it over NBD",
-      "  longhorn instance-manager --help   start, stop and watch those of one node",
+      "  longhorn replica serve --help          serve one copy of a volume",
+      "  longhorn engine serve --help           replicate a volume and export it over NBD",
+      "  longhorn instance-manager run --help   start and watch such processes",
     })
 public final class Longhorn implements Runnable {
 
@@ -42,7 +70,32 @@ public final class Longhorn implements Runnable {
   }
 
   static CommandLine commandLine() {
-    return new CommandLine(new Longhorn()).setCaseInsensitiveEnumValuesAllowed(true);
+    return new CommandLine(new Longhorn())
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setParameterExceptionHandler(Longhorn::misused)
+        .setExecutionExceptionHandler(Longhorn::failed);
+  }
+
+  /** One line that says what is wrong, one that says where it is explained. */
+  private static int misused(ParameterException e, String[] words) {
+    CommandLine command = e.getCommandLine();
+    PrintWriter err = command.getErr();
+    err.println("longhorn: " + e.getMessage());
+    if (!UnmatchedArgumentException.printSuggestions(e, err)) {
+      err.println("See " + command.getCommandSpec().qualifiedName() + " --help");
+    }
+    err.flush();
+    return CommandLine.ExitCode.USAGE;
+  }
+
+  /** What went wrong in one line; where it came from only if that was asked for. */
+  private static int failed(Exception e, CommandLine command, ParseResult words) throws Exception {
+    if (!(e instanceof VolumeException) || words.originalArgs().contains("--debug")) {
+      throw e;
+    }
+    command.getErr().println("longhorn: " + e.getMessage());
+    command.getErr().flush();
+    return CommandLine.ExitCode.SOFTWARE;
   }
 
   @Override

@@ -1,17 +1,13 @@
 package io.longhorn.standalone;
 
+import io.longhorn.standalone.report.Version;
 import picocli.CommandLine.IVersionProvider;
 
-/** The version this build was made as, from the manifest-like resource Maven fills in. */
+/** What {@code longhorn --version} prints. */
 final class LonghornVersion implements IVersionProvider {
 
   @Override
   public String[] getVersion() {
-    return new String[] {
-      "longhorn "
-          + Longhorn.class.getModule().getDescriptor().rawVersion().orElse("(unpackaged)")
-          + ", Java "
-          + Runtime.version()
-    };
+    return new String[] {Version.text()};
   }
 }

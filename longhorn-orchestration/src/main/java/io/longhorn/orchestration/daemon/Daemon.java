@@ -1,0 +1,289 @@
+package io.longhorn.orchestration.daemon;
+
+import io.longhorn.api.Authority;
+import io.longhorn.api.IoError;
+import io.longhorn.api.VolumeException;
+import io.longhorn.api.cluster.ClusterObject;
+import io.longhorn.api.cluster.Condition;
+import io.longhorn.api.cluster.Engine;
+import io.longhorn.api.cluster.EngineImage;
+import io.longhorn.api.cluster.InstanceManager;
+import io.longhorn.api.cluster.InstanceView;
+import io.longhorn.api.cluster.Node;
+import io.longhorn.api.cluster.ObjectKey;
+import io.longhorn.api.cluster.ObjectKind;
+import io.longhorn.api.cluster.Replica;
+import io.longhorn.api.cluster.Setting;
+import io.longhorn.api.cluster.Volume;
+import io.longhorn.orchestration.call.CallAddress;
+import io.longhorn.orchestration.call.CallServer;
+import io.longhorn.orchestration.decision.ClusterView;
+import io.longhorn.orchestration.decision.Names;
+import io.longhorn.orchestration.execution.ProcessExecutor;
+import io.longhorn.orchestration.execution.RuntimeLayout;
+import io.longhorn.orchestration.reconcile.ReconcileLoop;
+import io.longhorn.orchestration.store.ClusterStore;
+import io.longhorn.orchestration.store.ClusterStore.Stored;
+import io.longhorn.orchestration.store.DurableClusterStore;
+import io.longhorn.orchestration.watch.EngineWatcher;
+import io.longhorn.orchestration.watch.ManagerWatcher;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The control plane of a cluster on one machine: keeps its objects, watches its processes, makes
+ * them what they are to be, and answers people and engines. It is not on the path of I/O: killed at
+ * any moment, engines go on, and the next one finds them. One per state directory.
+ */
+public final class Daemon implements AutoCloseable {
+  /** Most nodes one machine plays. */
+  public static final int MAX_NODES = 16;
+
+  private static final String CLUSTER_ID = "cluster-id";
+  private static final Duration DETACH_LIMIT = Duration.ofSeconds(90);
+  private static final Duration STOP_LIMIT = Duration.ofSeconds(60);
+  private static final long LOOK_AGAIN_NANOS = 20_000_000;
+
+  private static final Logger LOG = LoggerFactory.getLogger(Daemon.class);
+
+  private final RuntimeLayout layout;
+  private final ClusterStore store;
+  private final ReconcileLoop loop;
+  private final CallServer server;
+  private final Map<String, ManagerWatcher> managerWatchers = new ConcurrentHashMap<>();
+  private final Map<String, EngineWatcher> engineWatchers = new ConcurrentHashMap<>();
+  private final CompletableFuture<Void> shutDown = new CompletableFuture<>();
+
+  private Daemon(RuntimeLayout layout, ClusterStore store, String clusterId) {
+    this.layout = layout;
+    this.store = store;
+    Clock clock = Clock.systemUTC();
+    ProcessExecutor executor = new ProcessExecutor(layout, "store:" + clusterId);
+    loop = new ReconcileLoop(store, executor, clock, this::watchEngines);
+    VolumeCommands volumes = new VolumeCommands(store, clock);
+    server =
+        CallServer.open(
+            CallAddress.parse(layout.daemonAddress()),
+            new DaemonCalls(layout, store, volumes, this::shutDown));
+  }
+
+  /**
+   * Opens the cluster of a state directory, or makes one; throws {@link VolumeException} with one
+   * line, and then nothing was started.
+   *
+   * @param nodes how many; a cluster that exists keeps those it has and gets what is missing
+   * @param launcher what processes are started from
+   * @param version of it
+   */
+  public static Daemon open(RuntimeLayout layout, int nodes, String launcher, String version) {
+    if (nodes < 1 || nodes > MAX_NODES) {
+      throw new VolumeException(IoError.INVALID, nodes + " nodes: use 1 to " + MAX_NODES);
+    }
+    try {
+      Files.createDirectories(layout.state());
+      Files.createDirectories(layout.runtime());
+      Files.createDirectories(layout.logs());
+    } catch (IOException e) {
+      throw new VolumeException(
+          IoError.EIO,
+          "cannot use the state directory " + layout.state() + ": " + e.getMessage(),
+          e);
+    }
+    DurableClusterStore store = DurableClusterStore.openFile(layout.store());
+    try {
+      String clusterId = setUp(store, layout, nodes, launcher, version);
+      Daemon daemon = new Daemon(layout, store, clusterId);
+      daemon.start();
+      return daemon;
+    } catch (RuntimeException e) {
+      store.close();
+      throw e;
+    }
+  }
+
+  private static String setUp(
+      ClusterStore store, RuntimeLayout layout, int nodes, String launcher, String version) {
+    Optional<Stored> found = store.get(new ObjectKey(ObjectKind.SETTING, CLUSTER_ID));
+    String id =
+        found
+            .map(stored -> ((Setting) stored.object()).value())
+            .orElseGet(() -> UUID.randomUUID().toString());
+    Authority.requireValid("store:" + id);
+    put(store, new Setting(CLUSTER_ID, id));
+    put(store, new EngineImage(Names.DEFAULT_IMAGE, launcher, version));
+    for (int i = 1; i <= nodes; i++) {
+      addNode(store, layout, "node-" + i);
+    }
+    removeUnfinished(store);
+    return id;
+  }
+
+  private static void addNode(ClusterStore store, RuntimeLayout layout, String name) {
+    Condition unknown =
+        new Condition("Ready", false, "Unknown", "not looked at yet", System.currentTimeMillis());
+    if (store.get(new ObjectKey(ObjectKind.NODE, name)).isEmpty()) {
+      put(store, new Node(name, false, false, layout.node(name).toString(), unknown));
+    }
+    String manager = Names.instanceManager(name);
+    if (store.get(new ObjectKey(ObjectKind.INSTANCE_MANAGER, manager)).isEmpty()) {
+      put(
+          store,
+          new InstanceManager(
+              manager,
+              name,
+              Names.DEFAULT_IMAGE,
+              layout.managerAddress(name),
+              InstanceManager.State.STOPPED,
+              0,
+              System.currentTimeMillis()));
+    }
+  }
+
+  /** What a creation that was interrupted left: a volume is stored after all that belongs to it. */
+  private static void removeUnfinished(ClusterStore store) {
+    List<ObjectKind> kinds =
+        List.of(
+            ObjectKind.REPLICA,
+            ObjectKind.ENGINE,
+            ObjectKind.VOLUME_ATTACHMENT,
+            ObjectKind.MEMBERSHIP);
+    for (ObjectKind kind : kinds) {
+      for (Stored found : store.list(kind)) {
+        String volume = volumeOf(found.object());
+        if (store.get(new ObjectKey(ObjectKind.VOLUME, volume)).isEmpty()) {
+          LOG.warn("{} belongs to no volume and is removed", found.object().key());
+          store.delete(found.object().key(), found.version());
+        }
+      }
+    }
+  }
+
+  private static String volumeOf(ClusterObject object) {
+    return switch (object) {
+      case Replica replica -> replica.spec().volumeName();
+      case Engine engine -> engine.spec().volumeName();
+      default -> object.name();
+    };
+  }
+
+  private static void put(ClusterStore store, ClusterObject object) {
+    long version = store.get(object.key()).map(Stored::version).orElse(ClusterStore.ABSENT);
+    store.put(object, version);
+  }
+
+  private void start() {
+    for (Stored found : store.list(ObjectKind.INSTANCE_MANAGER)) {
+      if (found.object() instanceof InstanceManager manager) {
+        managerWatchers.put(
+            manager.name(),
+            ManagerWatcher.start(
+                CallAddress.parse(manager.address()),
+                seen -> loop.observation().manager(manager.name(), seen)));
+      }
+    }
+    loop.start();
+    LOG.info("the daemon takes calls at {}", server.address());
+  }
+
+  /** Every engine that may run is watched, no other; on the loop's thread. */
+  private void watchEngines(ClusterView view) {
+    TreeMap<String, Engine> running = new TreeMap<>();
+    for (ClusterObject object : view.objects().values()) {
+      if (object instanceof Engine engine
+          && (engine.spec().isWanted()
+              || engine.status().instance().currentState() == InstanceView.State.STOPPING)) {
+        running.put(engine.name(), engine);
+      }
+    }
+    for (Engine engine : running.values()) {
+      engineWatchers.computeIfAbsent(
+          engine.name(),
+          name ->
+              EngineWatcher.start(
+                  CallAddress.parse(layout.engineControl(engine)),
+                  seen -> loop.observation().engine(name, seen)));
+    }
+    for (String name : List.copyOf(engineWatchers.keySet())) {
+      if (!running.containsKey(name)) {
+        EngineWatcher watcher = engineWatchers.remove(name);
+        if (watcher != null) {
+          watcher.close();
+        }
+        loop.observation().forgetEngine(name);
+      }
+    }
+  }
+
+  /** Completed when the cluster was shut down; the daemon is to be closed then. */
+  public CompletableFuture<Void> whenShutDown() {
+    return shutDown;
+  }
+
+  /** Where it takes calls. */
+  public String address() {
+    return server.address().toString();
+  }
+
+  /**
+   * Detaches every volume and stops every process; tickets stay. Returns when that is done, or has
+   * taken too long: what is left is then stopped as it is.
+   */
+  public void shutDown() {
+    loop.stopVolumes();
+    if (!await(DETACH_LIMIT, this::isDetached)) {
+      LOG.warn("not every volume could be detached in time; processes are stopped all the same");
+    }
+    List<ProcessHandle> managers = new ArrayList<>();
+    for (Stored found : store.list(ObjectKind.INSTANCE_MANAGER)) {
+      if (found.object() instanceof InstanceManager manager && manager.pid() > 0) {
+        ProcessHandle.of(manager.pid()).ifPresent(managers::add);
+      }
+    }
+    managers.forEach(ProcessHandle::destroy);
+    if (!await(STOP_LIMIT, () -> managers.stream().noneMatch(ProcessHandle::isAlive))) {
+      managers.forEach(ProcessHandle::destroyForcibly);
+    }
+    shutDown.complete(null);
+  }
+
+  private boolean isDetached() {
+    return store.list(ObjectKind.VOLUME).stream()
+        .map(found -> ((Volume) found.object()).status().state())
+        .allMatch(state -> state == Volume.State.DETACHED || state == Volume.State.CREATING);
+  }
+
+  private static boolean await(Duration limit, BooleanSupplier condition) {
+    long deadline = System.nanoTime() + limit.toNanos();
+    while (!condition.getAsBoolean()) {
+      if (System.nanoTime() - deadline > 0) {
+        return false;
+      }
+      LockSupport.parkNanos(LOOK_AGAIN_NANOS);
+    }
+    return true;
+  }
+
+  /** Ends the daemon, and nothing else: what it started goes on. */
+  @Override
+  public void close() {
+    server.close();
+    loop.close();
+    managerWatchers.values().forEach(ManagerWatcher::close);
+    engineWatchers.values().forEach(EngineWatcher::close);
+    store.close();
+  }
+}

@@ -1,0 +1,32 @@
+package io.longhorn.orchestration.decision;
+
+import io.longhorn.api.ReplicaId;
+import io.longhorn.api.cluster.Engine;
+import java.util.Collections;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/**
+ * What an engine last said of itself.
+ *
+ * @param pid of the process that said it
+ * @param isServing whether I/O goes on
+ * @param generation of its session
+ * @param state what membership is doing, in words
+ * @param endpoints URIs for clients
+ * @param replicas what it says of each replica
+ */
+public record EngineSeen(
+    long pid,
+    boolean isServing,
+    long generation,
+    String state,
+    List<String> endpoints,
+    SortedMap<ReplicaId, Engine.Member> replicas) {
+  /** Copies the collections. */
+  public EngineSeen {
+    endpoints = List.copyOf(endpoints);
+    replicas = Collections.unmodifiableSortedMap(new TreeMap<>(replicas));
+  }
+}

@@ -1,0 +1,84 @@
+package io.longhorn.orchestration.decision;
+
+import io.longhorn.api.cluster.InstanceManager;
+import io.longhorn.api.cluster.InstanceView;
+import io.longhorn.api.cluster.InstanceView.State;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What an engine or a replica is doing, from what its instance manager says (section 6.2, row by
+ * row). A crash is: not running although it was started.
+ */
+final class InstanceRule {
+  private InstanceRule() {}
+
+  /**
+   * Derives.
+   *
+   * @param before what was known
+   * @param isWanted whether it is to run
+   * @param manager of its node, null if there is none
+   * @param seen what that has under the name, null if nothing
+   */
+  static InstanceView derive(
+      InstanceView before,
+      boolean isWanted,
+      @Nullable InstanceManager manager,
+      ManagerSeen.@Nullable Instance seen) {
+    boolean wasStarted = before.isStarted() && isWanted;
+    if (manager == null) {
+      return wasStarted ? lost(before, State.UNKNOWN, "no instance manager") : InstanceView.NONE;
+    }
+    return switch (manager.state()) {
+      case UNKNOWN ->
+          wasStarted || (before.mayRun() && before.pid() != 0)
+              ? lost(before, State.UNKNOWN, manager.name() + " cannot be reached")
+              : InstanceView.NONE;
+      case STOPPED, ERROR ->
+          wasStarted ? gone(before, manager.name() + " crashed") : InstanceView.NONE;
+      case STARTING -> wasStarted ? gone(before, manager.name() + " crashed") : InstanceView.NONE;
+      case RUNNING -> ofRunning(before, isWanted, wasStarted, manager, seen);
+    };
+  }
+
+  private static InstanceView ofRunning(
+      InstanceView before,
+      boolean isWanted,
+      boolean wasStarted,
+      InstanceManager manager,
+      ManagerSeen.@Nullable Instance seen) {
+    if (seen == null) {
+      return wasStarted
+          ? gone(before, "its process is gone from " + manager.name())
+          : InstanceView.NONE;
+    }
+    boolean isSame = seen.uuid().equals(before.uuid());
+    State state =
+        switch (seen.state()) {
+          case STARTING -> State.STARTING;
+          case RUNNING -> State.RUNNING;
+          case STOPPING -> wasStarted && isSame ? State.ERROR : State.STOPPING;
+          case STOPPED -> wasStarted && isSame ? State.ERROR : State.STOPPED;
+          case ERROR -> State.ERROR;
+        };
+    // Another start of the process than the one that was seen: that one has crashed.
+    boolean isOther = wasStarted && !isSame;
+    boolean isStarted = isOther || (isWanted && (state == State.RUNNING || wasStarted));
+    return new InstanceView(
+        isOther ? State.ERROR : state,
+        isStarted,
+        manager.name(),
+        isOther ? before.uuid() : seen.uuid(),
+        seen.pid(),
+        seen.message());
+  }
+
+  private static InstanceView gone(InstanceView before, String why) {
+    return new InstanceView(State.ERROR, true, before.instanceManagerName(), before.uuid(), 0, why);
+  }
+
+  private static InstanceView lost(InstanceView before, State state, String why) {
+    return new InstanceView(
+        state, before.isStarted(), before.instanceManagerName(), before.uuid(), before.pid(), why);
+  }
+}

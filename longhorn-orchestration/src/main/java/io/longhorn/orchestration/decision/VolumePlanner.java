@@ -1,0 +1,344 @@
+package io.longhorn.orchestration.decision;
+
+import io.longhorn.api.ReplicaMode;
+import io.longhorn.api.cluster.Condition;
+import io.longhorn.api.cluster.Engine;
+import io.longhorn.api.cluster.InstanceView;
+import io.longhorn.api.cluster.Node;
+import io.longhorn.api.cluster.ObjectKey;
+import io.longhorn.api.cluster.ObjectKind;
+import io.longhorn.api.cluster.Replica;
+import io.longhorn.api.cluster.Volume;
+import io.longhorn.api.cluster.Volume.Robustness;
+import io.longhorn.api.cluster.Volume.State;
+import io.longhorn.api.cluster.VolumeAttachment.Ticket;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The life of a volume (section 7.1) and the state of its data (7.2). Attaching starts replicas,
+ * then the engine; detaching stops the engine, then the replicas.
+ */
+final class VolumePlanner {
+  /** Type of the condition that says what a volume waits for. */
+  static final String WAITING = "Waiting";
+
+  private final Draft draft;
+  private final Volume before;
+  private final Engine engine;
+  private final List<Replica> replicas;
+  private final List<Condition> conditions = new ArrayList<>();
+
+  private VolumePlanner(Draft draft, Volume volume, Engine engine) {
+    this.draft = draft;
+    before = volume;
+    this.engine = engine;
+    replicas = draft.replicasOf(volume);
+  }
+
+  static void plan(Draft draft, Volume volume) {
+    Optional<Engine> engine = draft.engineOf(volume);
+    if (engine.isEmpty()) {
+      // An engine is made with its volume and removed before it: this is the last of a deletion.
+      removeIfDeleted(draft, volume);
+      return;
+    }
+    new VolumePlanner(draft, volume, engine.get()).plan();
+  }
+
+  private void plan() {
+    Volume.Status status = before.status().with(robustness(), draft.nowMillis());
+    if (status.robustness() == Robustness.FAULTED
+        && before.status().robustness() != Robustness.FAULTED) {
+      draft.tell(
+          before,
+          true,
+          "DetachedUnexpectedly",
+          "the engine of volume "
+              + before.name()
+              + " is gone: "
+              + engine.status().instance().message());
+    }
+    status = next(status);
+    if (status.robustness() != before.status().robustness()) {
+      tellRobustness(status.robustness());
+    }
+    draft.put(before.with(status.with(conditions)));
+    if (before.isDeleted() && status.state() == State.DETACHED) {
+      delete();
+    }
+  }
+
+  private void tellRobustness(Robustness now) {
+    switch (now) {
+      case HEALTHY ->
+          draft.tell(before, false, "Healthy", "volume " + before.name() + " is healthy");
+      case DEGRADED ->
+          draft.tell(
+              before, true, "Degraded", "volume " + before.name() + " is degraded: " + out());
+      case FAULTED, UNKNOWN -> {}
+    }
+  }
+
+  /** Who is not in sync, and why. */
+  private String out() {
+    List<String> out = new ArrayList<>();
+    for (Replica replica : replicas) {
+      Engine.Member member = engine.status().replicas().get(replica.spec().id());
+      if (member == null || member.mode() != ReplicaMode.RW) {
+        out.add(replica.name() + (member == null ? "" : " (" + member.reason() + ")"));
+      }
+    }
+    return String.join(", ", out);
+  }
+
+  // ---- 7.2 ------------------------------------------------------------------------------------
+
+  private Robustness robustness() {
+    Volume.Status status = before.status();
+    boolean isUp = status.state() == State.ATTACHED || status.state() == State.ATTACHING;
+    if (!isUp) {
+      return status.state() == State.DETACHING ? status.robustness() : Robustness.UNKNOWN;
+    }
+    InstanceView instance = engine.status().instance();
+    if (instance.currentState() == InstanceView.State.ERROR && instance.isStarted()) {
+      return Robustness.FAULTED;
+    }
+    if (instance.currentState() == InstanceView.State.UNKNOWN) {
+      return Robustness.UNKNOWN;
+    }
+    long inSync =
+        engine.status().replicas().values().stream()
+            .filter(member -> member.mode() == ReplicaMode.RW)
+            .count();
+    if (inSync >= before.spec().numberOfReplicas()) {
+      return Robustness.HEALTHY;
+    }
+    return inSync > 0
+        ? Robustness.DEGRADED
+        : status.state() == State.ATTACHED ? status.robustness() : Robustness.UNKNOWN;
+  }
+
+  // ---- 7.1 ------------------------------------------------------------------------------------
+
+  private Volume.Status next(Volume.Status status) {
+    if (status.state() == State.CREATING) {
+      return created(status);
+    }
+    String wanted = before.spec().nodeID();
+    boolean isElsewhere =
+        !status.currentNodeID().isEmpty() && !status.currentNodeID().equals(wanted);
+    if (wanted.isEmpty() || isElsewhere || status.state() == State.DETACHING) {
+      return close(status);
+    }
+    return open(status);
+  }
+
+  private Volume.Status created(Volume.Status status) {
+    if (before.isDeleted()) {
+      return status.with(State.DETACHED, "");
+    }
+    for (Replica replica : replicas) {
+      if (!replica.status().isCreated()) {
+        waits("7.1/create", "the directory of " + replica.name() + creationTrouble(replica));
+      }
+    }
+    return conditions.isEmpty() ? status.with(State.DETACHED, "") : status;
+  }
+
+  private String creationTrouble(Replica replica) {
+    return draft
+        .instanceManagerOn(replica.spec().nodeID())
+        .map(manager -> draft.seen(manager).instances().get(Names.creation(replica)))
+        .filter(seen -> seen.state() == ManagerSeen.State.ERROR)
+        .map(seen -> " cannot be made: " + seen.message())
+        .orElse(" is not made yet");
+  }
+
+  private Volume.Status open(Volume.Status status) {
+    String node = before.spec().nodeID();
+    boolean isBlocked = false;
+    boolean hasRunning = false;
+    for (Replica replica : replicas) {
+      draft.put(replica.wanted(true));
+      InstanceView.State state = replica.status().instance().currentState();
+      hasRunning |= state == InstanceView.State.RUNNING;
+      // One that cannot be started now comes back later; the engine does without it until then.
+      isBlocked |= mayStart(replica) && isOnItsWay(replica.status().instance());
+    }
+    boolean isWanted = engine.spec().isWanted() || (hasRunning && !isBlocked);
+    draft.put(engine.with(spec(node, isWanted)));
+    InstanceView instance = engine.status().instance();
+    boolean isServed =
+        engine.spec().isWanted()
+            && engine.spec().nodeID().equals(node)
+            && instance.currentState() == InstanceView.State.RUNNING
+            && !engine.status().endpoints().isEmpty();
+    if (status.state() == State.ATTACHED || isServed) {
+      if (status.state() != State.ATTACHED) {
+        draft.tell(
+            before, false, "Attached", "volume " + before.name() + " is attached to " + node);
+      }
+      if (!engine.status().isServing() && instance.currentState() == InstanceView.State.RUNNING) {
+        waits("IoHeld", "I/O is held: " + engine.status().state());
+      }
+      return status.with(State.ATTACHED, node);
+    }
+    waits("7.1/open", whatOpeningWaitsFor(isWanted, hasRunning));
+    return status.with(State.ATTACHING, status.currentNodeID());
+  }
+
+  private Engine.Spec spec(String node, boolean isWanted) {
+    Engine.Spec spec = engine.spec();
+    return new Engine.Spec(
+        spec.volumeName(), node, spec.image(), nbd(node), isWanted, spec.isActive());
+  }
+
+  /** What the ticket asks for; without one (it is going away) nothing changes. */
+  private String nbd(String node) {
+    return draft.attachmentOf(before).tickets().values().stream()
+        .filter(ticket -> ticket.nodeID().equals(node))
+        .map(Ticket::nbd)
+        .findFirst()
+        .orElse(engine.spec().nbd());
+  }
+
+  private boolean mayStart(Replica replica) {
+    return draft.node(replica.spec().nodeID()).filter(node -> node.ready().isTrue()).isPresent();
+  }
+
+  private static boolean isOnItsWay(InstanceView instance) {
+    return switch (instance.currentState()) {
+      case STOPPED, STARTING, STOPPING -> true;
+      case RUNNING, ERROR, UNKNOWN -> false;
+    };
+  }
+
+  private String whatOpeningWaitsFor(boolean isEngineWanted, boolean hasRunning) {
+    if (isEngineWanted) {
+      InstanceView instance = engine.status().instance();
+      String node = before.spec().nodeID();
+      if (draft.node(node).filter(n -> n.ready().isTrue()).isEmpty()) {
+        return "node " + node + " is not ready: the engine cannot be started there";
+      }
+      String why = instance.message().isEmpty() ? engine.status().state() : instance.message();
+      return "the engine is " + instance.currentState().text() + (why.isEmpty() ? "" : ": " + why);
+    }
+    List<String> missing = new ArrayList<>();
+    for (Replica replica : replicas) {
+      InstanceView instance = replica.status().instance();
+      if (instance.currentState() != InstanceView.State.RUNNING) {
+        String why = instance.message().isEmpty() ? "" : " (" + instance.message() + ")";
+        missing.add(replica.name() + " is " + instance.currentState().text() + why);
+      }
+    }
+    return (hasRunning ? "replicas are being started: " : "no replica runs: ")
+        + String.join(", ", missing);
+  }
+
+  private Volume.Status close(Volume.Status status) {
+    if (status.state() == State.DETACHED && status.currentNodeID().isEmpty() && isClosed()) {
+      return status.with(Robustness.UNKNOWN, draft.nowMillis());
+    }
+    if (engine.spec().isWanted()) {
+      Engine.Spec spec = engine.spec();
+      draft.put(
+          engine.with(
+              new Engine.Spec(
+                  spec.volumeName(),
+                  spec.nodeID(),
+                  spec.image(),
+                  spec.nbd(),
+                  false,
+                  spec.isActive())));
+      waits("7.1/close", "the engine is being stopped");
+      return status.with(State.DETACHING, status.currentNodeID());
+    }
+    if (!hasStopped(engine.status().instance(), engine.spec().nodeID())) {
+      waits("7.1/close", "the engine is " + engine.status().instance().currentState().text());
+      return status.with(State.DETACHING, status.currentNodeID());
+    }
+    for (Replica replica : replicas) {
+      draft.put(replica.wanted(false));
+      if (replica.spec().isWanted()
+          || !hasStopped(replica.status().instance(), replica.spec().nodeID())) {
+        waits("7.1/close", replica.name() + " is being stopped");
+      }
+    }
+    if (!conditions.isEmpty()) {
+      return status.with(State.DETACHING, status.currentNodeID());
+    }
+    draft.tell(before, false, "Detached", "volume " + before.name() + " is detached");
+    return status.with(State.DETACHED, "").with(Robustness.UNKNOWN, draft.nowMillis());
+  }
+
+  private boolean isClosed() {
+    return !engine.spec().isWanted()
+        && replicas.stream().noneMatch(replica -> replica.spec().isWanted());
+  }
+
+  /**
+   * Whether a process does no harm any more: it is gone, or it is out of reach on a node that is
+   * down, and fenced by the generation that the next engine takes.
+   */
+  private boolean hasStopped(InstanceView instance, String nodeID) {
+    Optional<Node> node = draft.node(nodeID);
+    return switch (instance.currentState()) {
+      case STOPPED, ERROR -> true;
+      case UNKNOWN -> node.isEmpty() || node.get().isOff();
+      case STARTING, RUNNING, STOPPING -> false;
+    };
+  }
+
+  private void waits(String reason, String message) {
+    if (conditions.isEmpty()) {
+      conditions.add(draft.condition(WAITING, true, reason, message));
+    }
+  }
+
+  // ---- deletion -------------------------------------------------------------------------------
+
+  private void delete() {
+    boolean isDone = true;
+    for (Replica replica : replicas) {
+      isDone &= deleted(replica);
+    }
+    if (isDone) {
+      draft.remove(engine.key());
+    }
+  }
+
+  private boolean deleted(Replica replica) {
+    Optional<io.longhorn.api.cluster.InstanceManager> manager =
+        draft.instanceManagerOn(replica.spec().nodeID());
+    if (manager.isEmpty()) {
+      draft.remove(replica.key());
+      return true;
+    }
+    if (manager.get().state() != io.longhorn.api.cluster.InstanceManager.State.RUNNING) {
+      return false;
+    }
+    ManagerSeen.Instance deletion =
+        draft.seen(manager.get()).instances().get(Names.deletion(replica));
+    if (deletion == null || deletion.state() == ManagerSeen.State.ERROR) {
+      draft.act(new Action.DeleteDirectory(manager.get(), replica));
+      return false;
+    }
+    if (deletion.state() != ManagerSeen.State.STOPPED) {
+      return false;
+    }
+    draft.act(new Action.ForgetInstance(manager.get(), Names.deletion(replica), deletion.uuid()));
+    draft.remove(replica.key());
+    return true;
+  }
+
+  private static void removeIfDeleted(Draft draft, Volume volume) {
+    if (volume.isDeleted() && draft.replicasOf(volume).isEmpty()) {
+      draft.remove(new ObjectKey(ObjectKind.VOLUME_ATTACHMENT, volume.name()));
+      draft.remove(new ObjectKey(ObjectKind.MEMBERSHIP, volume.name()));
+      draft.remove(volume.key());
+      draft.tell(volume, false, "Deleted", "volume " + volume.name() + " is deleted");
+    }
+  }
+}

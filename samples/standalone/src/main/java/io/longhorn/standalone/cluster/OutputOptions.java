@@ -1,0 +1,24 @@
+package io.longhorn.standalone.cluster;
+
+import io.longhorn.standalone.report.Format;
+import picocli.CommandLine.Option;
+
+/** How what a command shows is printed. */
+public final class OutputOptions {
+  @Option(
+      names = {"-o", "--output"},
+      paramLabel = "FORMAT",
+      description = "One of ${COMPLETION-CANDIDATES} (default ${DEFAULT-VALUE}).")
+  private Format format = Format.TABLE;
+
+  /** For the command line's parser. */
+  public OutputOptions() {}
+
+  Format format() {
+    return format;
+  }
+
+  boolean isTable() {
+    return format == Format.TABLE;
+  }
+}

@@ -1,0 +1,85 @@
+package io.longhorn.standalone.cluster;
+
+import io.longhorn.api.IoError;
+import io.longhorn.api.VolumeException;
+import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * The runtime directory this command was started from, copied below the state directory: processes
+ * of a cluster outlive the command, and a build that replaces the directory must not pull the code
+ * away under them.
+ *
+ * @param launcher its executable
+ */
+record RuntimeImage(Path launcher) {
+  /** Set by the launcher: the runtime directory. */
+  static final String HOME_PROPERTY = "longhorn.home";
+
+  /** Written when the directory is built: its time is the name of the copy. */
+  private static final String STAMP = "built";
+
+  /** Copies the runtime directory unless that was done before. */
+  static RuntimeImage install(Path images) {
+    Path home = home();
+    try {
+      Path stamp = home.resolve(STAMP);
+      Path image = images.resolve(Long.toString(Files.getLastModifiedTime(stamp).toMillis()));
+      if (!Files.isDirectory(image)) {
+        Files.createDirectories(images);
+        Path part = Files.createTempDirectory(images, "part");
+        copy(home, part);
+        try {
+          Files.move(part, image);
+        } catch (FileAlreadyExistsException e) {
+          // Another command was quicker.
+          delete(part);
+        }
+      }
+      return new RuntimeImage(image.resolve("bin").resolve("longhorn"));
+    } catch (IOException e) {
+      throw new VolumeException(
+          IoError.EIO, "cannot copy the runtime directory to " + images + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static Path home() {
+    String home = System.getProperty(HOME_PROPERTY, "");
+    if (home.isEmpty()) {
+      throw new VolumeException(
+          IoError.INVALID, "start it by the longhorn launcher: -D" + HOME_PROPERTY + " is not set");
+    }
+    return Path.of(home);
+  }
+
+  private static void copy(Path from, Path to) throws IOException {
+    for (Path file : files(from)) {
+      Path target = to.resolve(from.relativize(file).toString());
+      if (Files.isDirectory(file)) {
+        Files.createDirectories(target);
+      } else {
+        Files.copy(
+            file, target, StandardCopyOption.COPY_ATTRIBUTES, StandardCopyOption.REPLACE_EXISTING);
+      }
+    }
+  }
+
+  private static void delete(Path directory) throws IOException {
+    for (Path file : files(directory).reversed()) {
+      Files.delete(file);
+    }
+  }
+
+  /** Directories before what is in them. */
+  private static List<Path> files(Path directory) throws IOException {
+    try (Stream<Path> files = Files.walk(directory)) {
+      return files.sorted(Comparator.naturalOrder()).toList();
+    }
+  }
+}
