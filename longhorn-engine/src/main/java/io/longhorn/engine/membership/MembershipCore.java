@@ -132,6 +132,10 @@ public final class MembershipCore {
   private long highestSeen;
   private long highestAsked;
   private boolean isForced;
+
+  /** By force a refusal was passed over: that is to be said, also if nothing refuses any more. */
+  private boolean hasPassedOver;
+
   private boolean hasFirstAnswer;
   private long pauseUntilNanos;
   private long graceUntilNanos;
@@ -521,6 +525,7 @@ public final class MembershipCore {
       highestSeen = Math.max(highestSeen, keeper.highestTaken());
       generation = Math.max(highestSeen, highestAsked) + 1;
       highestAsked = generation;
+      hasPassedOver = guess instanceof OpenRule.Verdict.Refuses;
       phase = Phase.RESERVING;
       refreshAtNanos = nowNanos + timing.refreshNanos();
       keeper.reserve(generation, guess.newest());
@@ -567,7 +572,11 @@ public final class MembershipCore {
           if (isAllThere
               || found.size() == configured.size()
               || opens.members().equals(opens.newest().members())) {
-            decide(opens, false);
+            if (hasPassedOver) {
+              force(opens.newest());
+            } else {
+              decide(opens, false);
+            }
             return;
           }
         }

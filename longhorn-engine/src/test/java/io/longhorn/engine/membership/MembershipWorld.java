@@ -884,7 +884,9 @@ final class MembershipWorld {
       case MembershipEffect.Opened opened -> {
         opens++;
         topGeneration = Math.max(topGeneration, opened.generation());
-        if (opened.isContinuation() && servedSince(engine) && !store.isRolledBack()) {
+        if (opened.isContinuation()
+            && servedSince(engine, opened.generation())
+            && !store.isRolledBack()) {
           throw new Violation(true, "E" + e + " believes that nobody served since it did");
         }
         engine.openedGeneration = opened.generation();
@@ -908,10 +910,13 @@ final class MembershipWorld {
     }
   }
 
-  private boolean servedSince(Engine engine) {
+  /** Whoever is above the new generation refuses what would be sent again under it. */
+  private boolean servedSince(Engine engine, long generation) {
     return serves.stream()
         .anyMatch(served ->
-            !served.engine.equals(engine.id) && served.generation > engine.openedGeneration);
+            !served.engine.equals(engine.id)
+                && served.generation > engine.openedGeneration
+                && served.generation < generation);
   }
 
   private int index(ReplicaId id) {

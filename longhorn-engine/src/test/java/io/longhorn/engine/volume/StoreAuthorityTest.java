@@ -256,7 +256,9 @@ final class StoreAuthorityTest {
     try (Serving serving = new Serving(Authority.REPLICAS, List.of())) {
       RealReplicas.until(
           "it says why",
-          () -> serving.engine.status().replicas().get(0).reason().contains("WRONG_AUTHORITY"));
+          () ->
+              serving.engine.status().replicas().stream()
+                  .anyMatch(each -> each.reason().contains("WRONG_AUTHORITY")));
       assertThat(serving.engine.whenServing()).isNotDone();
     }
   }
