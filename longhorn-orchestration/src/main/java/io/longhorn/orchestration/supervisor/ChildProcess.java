@@ -5,6 +5,7 @@ import io.longhorn.orchestration.instance.InstanceSpec;
 import java.io.IOException;
 import java.io.InputStream;
 import java.time.Instant;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.function.Consumer;
 
@@ -14,9 +15,6 @@ import java.util.function.Consumer;
  * to, until it has ended: end-of-file there means that the instance manager is gone.
  */
 final class ChildProcess {
-  /** How long after the end of a process its last lines are waited for. */
-  private static final long LAST_LINES_MILLIS = 200;
-
   /** Enough for what these threads do. */
   private static final long STACK_BYTES = 256 << 10;
 
@@ -42,11 +40,16 @@ final class ChildProcess {
    * Starts it. The kernel ties it to the calling thread: it is killed when that one ends, if it
    * asked for that.
    *
+   * @param lastLinesMillis how long the end of the process waits for the end of its output
    * @param events gets {@code Ready} and, last, {@code Exited}, from threads of its own
    * @throws IOException there is no such executable, or the system has no room
    */
   static ChildProcess start(
-      InstanceSpec spec, UUID uuid, LogFile log, Consumer<InstanceEvent> events)
+      InstanceSpec spec,
+      UUID uuid,
+      LogFile log,
+      long lastLinesMillis,
+      Consumer<InstanceEvent> events)
       throws IOException {
     log.line(say("starting " + String.join(" ", spec.command())));
     Process process;
@@ -59,7 +62,7 @@ final class ChildProcess {
     ChildProcess child = new ChildProcess(spec, uuid, log, events, process);
     Thread pump = thread("output-", spec, child::pump);
     pump.start();
-    thread("exit-", spec, () -> child.awaitExit(pump)).start();
+    thread("exit-", spec, () -> child.awaitExit(pump, lastLinesMillis)).start();
     return child;
   }
 
@@ -104,16 +107,18 @@ final class ChildProcess {
   }
 
   private void line(String line) {
-    lastLine = line;
-    spec.type()
-        .addressIn(line)
-        .ifPresent(address -> events.accept(new InstanceEvent.Ready(spec.name(), uuid, address)));
+    Optional<String> address = spec.type().addressIn(line);
+    if (address.isPresent()) {
+      events.accept(new InstanceEvent.Ready(spec.name(), uuid, address.get()));
+    } else {
+      lastLine = line;
+    }
   }
 
-  private void awaitExit(Thread pump) {
+  private void awaitExit(Thread pump, long lastLinesMillis) {
     int code = exitCode();
     try {
-      pump.join(LAST_LINES_MILLIS);
+      pump.join(lastLinesMillis);
     } catch (InterruptedException _) {
       // Nobody interrupts this thread; its last lines would be missing in the message.
     }

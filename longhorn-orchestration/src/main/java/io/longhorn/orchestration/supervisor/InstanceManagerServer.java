@@ -38,8 +38,7 @@ public final class InstanceManagerServer implements AutoCloseable {
             config.version());
     logs = InstanceLogs.open(config.logs(), config.maxLogBytes());
     supervisor =
-        new Supervisor(
-            self, logs, config.stopMillis(), System.currentTimeMillis() * REVISIONS_PER_MILLI);
+        new Supervisor(self, logs, config, System.currentTimeMillis() * REVISIONS_PER_MILLI);
     calls = CallServer.open(config.listen(), this::answer);
     supervisor.start();
   }

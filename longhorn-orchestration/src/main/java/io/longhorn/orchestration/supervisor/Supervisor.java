@@ -48,7 +48,7 @@ final class Supervisor {
 
   private final InstanceManagerInfo self;
   private final InstanceLogs logs;
-  private final long stopMillis;
+  private final InstanceManagerConfig config;
   private final InstanceBoard board;
   private final ArrayBlockingQueue<Task> queue = new ArrayBlockingQueue<>(MAX_EVENTS);
   private final CompletableFuture<Void> allStopped = new CompletableFuture<>();
@@ -64,10 +64,14 @@ final class Supervisor {
    *
    * @param firstRevision higher than any of an earlier run
    */
-  Supervisor(InstanceManagerInfo self, InstanceLogs logs, long stopMillis, long firstRevision) {
+  Supervisor(
+      InstanceManagerInfo self,
+      InstanceLogs logs,
+      InstanceManagerConfig config,
+      long firstRevision) {
     this.self = self;
     this.logs = logs;
-    this.stopMillis = stopMillis;
+    this.config = config;
     this.revision = firstRevision;
     this.board = new InstanceBoard(new InstanceListing(revision, self, List.of(), false));
   }
@@ -213,7 +217,7 @@ final class Supervisor {
       case InstanceEffect.ArmStopDeadline(String name, UUID uuid) ->
           alarms.add(
               new StopAlarm(
-                  System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(stopMillis),
+                  System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(config.stopMillis()),
                   new InstanceEvent.StopDeadline(name, uuid)));
       case InstanceEffect.Drop(String name) -> logs.drop(name);
       case InstanceEffect.AllStopped() -> allStopped.complete(null);
@@ -223,7 +227,9 @@ final class Supervisor {
   private void start(InstanceSpec spec, UUID uuid) {
     InstanceEvent outcome;
     try {
-      ChildProcess child = ChildProcess.start(spec, uuid, logs.of(spec.name()), this::tell);
+      ChildProcess child =
+          ChildProcess.start(
+              spec, uuid, logs.of(spec.name()), config.lastLinesMillis(), this::tell);
       children.put(spec.name(), child);
       outcome = new InstanceEvent.Forked(spec.name(), uuid, child.pid());
     } catch (IOException e) {

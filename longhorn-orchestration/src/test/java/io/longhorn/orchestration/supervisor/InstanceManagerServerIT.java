@@ -65,17 +65,23 @@ final class InstanceManagerServerIT {
     return new CallAddress.Unix(directory.resolve("im"));
   }
 
-  private InstanceManagerServer serve(long stopMillis) {
+  private InstanceManagerServer serve(long stopMillis, long lastLinesMillis) {
     InstanceManagerServer server =
         InstanceManagerServer.open(
             new InstanceManagerConfig(
-                "n1", address(), directory.resolve("logs"), "0.0.1", stopMillis, 1 << 20));
+                "n1",
+                address(),
+                directory.resolve("logs"),
+                "0.0.1",
+                stopMillis,
+                lastLinesMillis,
+                1 << 20));
     open.add(server);
     return server;
   }
 
   private InstanceManagerServer serve() {
-    return serve(TimeUnit.SECONDS.toMillis(Await.SECONDS));
+    return serve(PATIENCE.toMillis(), PATIENCE.toMillis());
   }
 
   private InstanceManagerClient connect() {
@@ -200,7 +206,7 @@ final class InstanceManagerServerIT {
       kill(pid);
       for (Future<InstanceStatus> each : waiting) {
         InstanceStatus status = each.get(Await.SECONDS, TimeUnit.SECONDS);
-        assertThat(status.errorMessage()).startsWith("ended by signal 9");
+        assertThat(status.errorMessage()).isEqualTo("ended by signal 9");
         assertThat(status.exitCode()).hasValue(137);
       }
     }
@@ -208,11 +214,12 @@ final class InstanceManagerServerIT {
 
   @Test
   void aGrandchildThatHoldsTheOutputDoesNotHideTheEnd() {
-    serve();
+    serve(PATIENCE.toMillis(), InstanceManagerConfig.LAST_LINES_MILLIS);
     InstanceManagerClient client = connect();
     client.start(replica("r-1", "sleep 120 & echo helper $!; echo listening x; exit 5"));
     InstanceStatus over = await(client, "r-1", InstanceState.ERROR);
     assertThat(over.exitCode()).hasValue(5);
+    Await.until("it has printed", () -> log(client, "r-1").contains("listening x\n"));
     String helper = log(client, "r-1").replaceFirst("(?s).*helper (\\d+)\n.*", "$1");
     kill(Long.parseLong(helper));
   }
@@ -256,7 +263,7 @@ final class InstanceManagerServerIT {
 
   @Test
   void aStopThatIsIgnoredEndsWithSigkill() {
-    serve(100);
+    serve(100, PATIENCE.toMillis());
     InstanceManagerClient client = connect();
     client.start(replica("r-1", IGNORE_TERM));
     await(client, "r-1", InstanceState.RUNNING);
