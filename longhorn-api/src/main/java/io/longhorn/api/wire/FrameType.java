@@ -103,8 +103,8 @@ public enum FrameType {
   RECORD_GET(24),
   /**
    * Replaces a volume's record in the cluster store if its revision is the one expected, durably.
-   * {@link VolumeRecordCodec.Change} answered by {@link VolumeRecordCodec.Stored}: the new one, or
-   * with status CONFLICT the one that is there.
+   * {@link VolumeRecordCodec.Change} answered by {@link VolumeRecordCodec.Stored}: the record and
+   * the revision of this change, or with status CONFLICT what is there instead.
    */
   RECORD_SET(25),
   /**

@@ -16,6 +16,7 @@ import io.longhorn.engine.transport.Connector;
 import io.longhorn.engine.transport.Endpoint;
 import io.longhorn.engine.transport.VolumeLoop;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -46,7 +47,12 @@ final class StoreLink {
   private boolean isClosed;
 
   /** What membership waits for. */
-  private record Call(long number, FrameType type, byte[] payload, long untilNanos) {}
+  private record Call(
+      long number,
+      FrameType type,
+      byte[] payload,
+      Optional<VolumeRecord> wanted,
+      long untilNanos) {}
 
   StoreLink(VolumeLoop loop, List<Endpoint> endpoints, Consumer<MembershipEvent> told) {
     this.loop = loop;
@@ -56,19 +62,24 @@ final class StoreLink {
   }
 
   void read(long number, VolumeId volume) {
-    begin(number, FrameType.RECORD_GET, new VolumeRecordCodec.Query(volume).write().toBytes());
+    begin(
+        number,
+        FrameType.RECORD_GET,
+        new VolumeRecordCodec.Query(volume).write().toBytes(),
+        Optional.empty());
   }
 
   void set(long number, VolumeId volume, long expectedRevision, VolumeRecord record) {
     begin(
         number,
         FrameType.RECORD_SET,
-        new VolumeRecordCodec.Change(volume, expectedRevision, record).write().toBytes());
+        new VolumeRecordCodec.Change(volume, expectedRevision, record).write().toBytes(),
+        Optional.of(record));
   }
 
   /** One that is still unanswered was given up by membership: its answer is not told. */
-  private void begin(long number, FrameType type, byte[] payload) {
-    Call next = new Call(number, type, payload, loop.nowNanos() + CALL_NANOS);
+  private void begin(long number, FrameType type, byte[] payload, Optional<VolumeRecord> wanted) {
+    Call next = new Call(number, type, payload, wanted, loop.nowNanos() + CALL_NANOS);
     call = next;
     Way now = way;
     if (now != null) {
@@ -197,7 +208,9 @@ final class StoreLink {
     }
     VolumeRecordCodec.Stored stored = VolumeRecordCodec.Stored.read(new FieldReader(payload));
     long now = loop.nowNanos();
-    if (status == IoError.CONFLICT) {
+    // A store that has changed again meanwhile may answer with what it has now: not this call's.
+    boolean isOther = of.wanted.isPresent() && !of.wanted.equals(stored.record());
+    if (status == IoError.CONFLICT || isOther) {
       return new MembershipEvent.StoreConflict(now, of.number, stored);
     }
     return of.type == FrameType.RECORD_GET

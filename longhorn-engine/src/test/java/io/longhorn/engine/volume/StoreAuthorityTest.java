@@ -215,6 +215,19 @@ final class StoreAuthorityTest {
   }
 
   @Test
+  void anAnswerThatShowsWhatFollowedIsNotTakenForOnesOwnChange() {
+    try (Serving serving = new Serving()) {
+      write(serving.device(), 0, 1);
+      EngineId other = new EngineId(UUID.randomUUID());
+      store.overtakeNext(record -> record.reserved(9, other));
+      replicas.kill(1);
+      serving.engine.whenOver().orTimeout(120, TimeUnit.SECONDS).join();
+      assertThat(serving.engine.status().state()).contains("generation 9");
+      assertThat(store.record().isOwnedBy(other, 9)).isTrue();
+    }
+  }
+
+  @Test
   void aStoreThatIsOlderThanAReplicaIsRefusedAndTheStateSaysSo() throws IOException {
     VolumeRecord old = store.record();
     try (Serving serving = new Serving()) {

@@ -26,6 +26,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.UnaryOperator;
 
 /**
  * A cluster store with one volume's record, on a unix socket: goes down and comes up, can swallow
@@ -37,6 +38,8 @@ final class StoreServer implements AutoCloseable {
   private final AtomicReference<VolumeRecordCodec.Stored> stored = new AtomicReference<>();
   private final AtomicInteger calls = new AtomicInteger();
   private final AtomicInteger swallows = new AtomicInteger();
+  private final AtomicReference<Optional<UnaryOperator<VolumeRecord>>> overtaking =
+      new AtomicReference<>(Optional.empty());
   private final List<SocketChannel> open = new CopyOnWriteArrayList<>();
   private final AtomicReference<Optional<ServerSocketChannel>> listening =
       new AtomicReference<>(Optional.empty());
@@ -61,6 +64,11 @@ final class StoreServer implements AutoCloseable {
   void put(VolumeRecord record) {
     stored.updateAndGet(
         before -> new VolumeRecordCodec.Stored(before.revision() + 1, Optional.of(record)));
+  }
+
+  /** After the next change another one happens before it is answered, with what is there then. */
+  void overtakeNext(UnaryOperator<VolumeRecord> by) {
+    overtaking.set(Optional.of(by));
   }
 
   /** So many changes happen and are not answered: the connection is closed instead. */
@@ -126,6 +134,9 @@ final class StoreServer implements AutoCloseable {
         calls.incrementAndGet();
         if (isChanged.get() && swallows.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
           return;
+        }
+        if (isChanged.get()) {
+          overtaking.getAndSet(Optional.empty()).ifPresent(by -> put(by.apply(record())));
         }
         byte[] reply = stored.get().write().toBytes();
         FrameHeader.writeReply(memory, 0, type, 0, FrameHeader.sequence(memory, 0), status.code());

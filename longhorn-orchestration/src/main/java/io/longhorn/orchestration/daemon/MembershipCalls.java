@@ -39,12 +39,15 @@ final class MembershipCalls {
     Stored present = stored(change.volume()).orElseThrow(() -> missing(change.volume()));
     String name = present.object().name();
     Outcome outcome = store.put(new Membership(name, change.record()), change.expectedRevision());
-    byte[] now = answer(store.get(new ObjectKey(ObjectKind.MEMBERSHIP, name)));
     if (!outcome.isDone()) {
       // With what stands in the way: whoever lost need not ask again.
-      throw new CallRefusal(IoError.CONFLICT, now);
+      throw new CallRefusal(
+          IoError.CONFLICT, answer(store.get(new ObjectKey(ObjectKind.MEMBERSHIP, name))));
     }
-    return now;
+    // The version of this change: another one may have followed already.
+    return new VolumeRecordCodec.Stored(outcome.version(), Optional.of(change.record()))
+        .write()
+        .toBytes();
   }
 
   private Optional<Stored> stored(VolumeId volume) {
