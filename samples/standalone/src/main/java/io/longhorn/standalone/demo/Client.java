@@ -58,10 +58,10 @@ final class Client implements AutoCloseable {
     return report.join();
   }
 
-  /** The server and everything behind it lost its power; the connections are of no use any more. */
-  void powerWasCut() {
+  /** The server was killed; the connections are of no use any more, what was answered counts. */
+  void connectionsBroke() {
     close();
-    load.crashed(true);
+    load.crashed(false);
   }
 
   /** Reads all of it and checks every sector. */

@@ -18,8 +18,9 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "demo",
     description =
-        "A volume of three replicas under load: one fails and comes back, then all lose their"
-            + " power. Prints what it measured; exits with 1 if a promise was broken.",
+        "The tour: three nodes and a volume under load while a replica, an instance manager, the"
+            + " daemon, the engine, and at last everything is killed. Prints what it measured;"
+            + " exits with 1 if a promise was broken.",
     mixinStandardHelpOptions = true)
 public final class DemoCommand implements Callable<Integer> {
   // Kept, since loggers are held weakly: the steps say what happens, in order.
@@ -42,13 +43,13 @@ public final class DemoCommand implements Callable<Integer> {
       names = "--state",
       paramLabel = "DIR",
       description =
-          "Where it makes its temporary directory (default: that of the system). Needs 3 GiB.")
+          "Where it makes its temporary directory (default: that of the system). Needs 1 GiB.")
   private Path state = Path.of(System.getProperty("java.io.tmpdir", "/tmp"));
 
   @Option(
       names = "--seed",
       paramLabel = "N",
-      description = "Of the load and of what the power takes (default: another one each time).")
+      description = "Of the load (default: another one each time).")
   private long seed = RandomGenerator.getDefault().nextLong(1, 1_000_000);
 
   @Option(
