@@ -7,6 +7,7 @@ import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.InstanceView.State;
 import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
+import io.longhorn.orchestration.decision.ManagerSeen.Reach;
 import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +32,9 @@ final class InstancePlanner {
 
   private static Replica observed(Draft draft, Replica replica) {
     Optional<InstanceManager> manager = draft.instanceManagerOn(replica.spec().nodeID());
+    if (isNotSeen(draft, manager)) {
+      return replica;
+    }
     Replica.Status before = replica.status();
     InstanceView view =
         InstanceRule.derive(
@@ -47,6 +51,9 @@ final class InstancePlanner {
 
   private static Engine observed(Draft draft, Engine engine) {
     Optional<InstanceManager> manager = managerOf(draft, engine);
+    if (isNotSeen(draft, manager)) {
+      return engine;
+    }
     Engine.Status before = engine.status();
     InstanceView view =
         InstanceRule.derive(
@@ -81,6 +88,11 @@ final class InstancePlanner {
     return draft.instanceManagerOn(engine.spec().nodeID());
   }
 
+  /** Nobody has looked yet, since the daemon started: what is known stays known. */
+  private static boolean isNotSeen(Draft draft, Optional<InstanceManager> manager) {
+    return manager.map(draft::seen).filter(seen -> seen.reach() == Reach.NOT_SEEN).isPresent();
+  }
+
   private static boolean crashed(InstanceView before, InstanceView now) {
     return before.currentState() != State.ERROR
         && now.currentState() == State.ERROR
@@ -103,14 +115,19 @@ final class InstancePlanner {
     for (Replica replica : draft.replicas()) {
       draft
           .instanceManagerOn(replica.spec().nodeID())
-          .filter(manager -> manager.state() == InstanceManager.State.RUNNING)
+          .filter(manager -> canBeAsked(draft, manager))
           .ifPresent(manager -> act(draft, manager, replica));
     }
     for (Engine engine : draft.engines()) {
       managerOf(draft, engine)
-          .filter(manager -> manager.state() == InstanceManager.State.RUNNING)
+          .filter(manager -> canBeAsked(draft, manager))
           .ifPresent(manager -> act(draft, manager, engine));
     }
+  }
+
+  private static boolean canBeAsked(Draft draft, InstanceManager manager) {
+    return manager.state() == InstanceManager.State.RUNNING
+        && draft.seen(manager).reach() == Reach.CONNECTED;
   }
 
   private static void act(Draft draft, InstanceManager manager, Replica replica) {

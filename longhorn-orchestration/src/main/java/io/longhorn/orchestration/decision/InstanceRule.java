@@ -61,9 +61,11 @@ final class InstanceRule {
           case STOPPED -> wasStarted && isSame ? State.ERROR : State.STOPPED;
           case ERROR -> State.ERROR;
         };
-    // Another start of the process than the one that was seen: that one has crashed.
-    boolean isOther = wasStarted && !isSame;
-    boolean isStarted = isOther || (isWanted && (state == State.RUNNING || wasStarted));
+    // Another start of the process than the one that was seen: that one has crashed. Once that is
+    // known, the other one is what there is.
+    boolean isKnownToHaveCrashed = before.currentState() == State.ERROR;
+    boolean isOther = wasStarted && !isSame && !isKnownToHaveCrashed;
+    boolean isStarted = isOther || (isWanted && (state == State.RUNNING || (wasStarted && isSame)));
     return new InstanceView(
         isOther ? State.ERROR : state,
         isStarted,

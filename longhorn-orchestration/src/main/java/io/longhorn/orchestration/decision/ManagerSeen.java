@@ -13,7 +13,7 @@ import java.util.TreeMap;
  */
 public record ManagerSeen(Reach reach, long pid, SortedMap<String, Instance> instances) {
   /** Nobody has looked yet. */
-  public static final ManagerSeen NOT_YET = new ManagerSeen(Reach.UNREACHABLE, 0, new TreeMap<>());
+  public static final ManagerSeen NOT_YET = new ManagerSeen(Reach.NOT_SEEN, 0, new TreeMap<>());
 
   /** Copies the map. */
   public ManagerSeen {
@@ -22,6 +22,8 @@ public record ManagerSeen(Reach reach, long pid, SortedMap<String, Instance> ins
 
   /** Whether it can be talked to. */
   public enum Reach {
+    /** Nobody has looked yet: what is known stays known. */
+    NOT_SEEN,
     /** It answers. */
     CONNECTED,
     /** Nobody listens where it did: its process is gone, and with it all it had started. */

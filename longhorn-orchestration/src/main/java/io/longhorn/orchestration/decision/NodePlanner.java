@@ -27,7 +27,8 @@ final class NodePlanner {
 
   private static void plan(Draft draft, Node node, InstanceManager before) {
     ManagerSeen seen = draft.seen(before);
-    InstanceManager manager = before.with(state(before, node, seen), seen.pid(), draft.nowMillis());
+    long pid = seen.reach() == Reach.NOT_SEEN ? before.pid() : seen.pid();
+    InstanceManager manager = before.with(state(before, node, seen), pid, draft.nowMillis());
     draft.put(manager);
     if (before.state() == State.RUNNING && manager.state() == State.ERROR) {
       draft.tell(
@@ -37,7 +38,7 @@ final class NodePlanner {
           "the process of " + manager.name() + " is gone, and with it all it had started");
     }
     if (node.isOff()) {
-      if (seen.reach() != Reach.GONE) {
+      if (seen.reach() != Reach.GONE && seen.reach() != Reach.NOT_SEEN) {
         draft.act(new Action.KillInstanceManager(manager));
       }
     } else if (!draft.isStopping() && seen.reach() == Reach.GONE) {
@@ -61,6 +62,7 @@ final class NodePlanner {
       return before.state() == State.ERROR ? State.ERROR : State.UNKNOWN;
     }
     return switch (seen.reach()) {
+      case NOT_SEEN -> before.state();
       case CONNECTED -> State.RUNNING;
       case GONE ->
           before.state() == State.STOPPED || before.state() == State.STARTING
