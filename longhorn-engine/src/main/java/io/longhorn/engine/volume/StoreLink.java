@@ -95,12 +95,14 @@ final class StoreLink {
       return;
     }
     if (loop.nowNanos() - waiting.untilNanos >= 0) {
+      String why = "no answer in time from " + endpoints.get(turn);
+      call = null;
       Way now = way;
-      unreachable(waiting, "no answer in time from " + endpoints.get(turn));
       if (now != null) {
         now.drop("the store does not answer");
         nextEndpoint();
       }
+      unreachable(waiting, why);
     } else if (way == null) {
       connectIfDue();
     }

@@ -87,18 +87,16 @@ final class ControlServerTest {
         status = client.status(status.revision(), EngineStatus.MAX_WAIT_MILLIS);
       }
       server.serving(List.of("nbd://127.0.0.1:1/real"));
-      while (status.uris().isEmpty()) {
+      while (status.uris().isEmpty()
+          || status.replicas().stream().anyMatch(each -> each.mode() != ReplicaMode.RW)) {
         status = client.status(status.revision(), EngineStatus.MAX_WAIT_MILLIS);
       }
       assertThat(status.uris()).containsExactly("nbd://127.0.0.1:1/real");
       assertThat(status.volume().value()).isEqualTo("real");
       assertThat(status.sizeBytes()).isEqualTo(SIZE);
       assertThat(status.generation()).isPositive();
-      assertThat(status.state()).isEqualTo("open");
       assertThat(status.heldReason()).isEmpty();
-      assertThat(status.replicas())
-          .extracting(EngineStatus.Replica::mode)
-          .containsExactly(ReplicaMode.RW, ReplicaMode.RW);
+      assertThat(status.replicas()).hasSize(2);
     }
   }
 

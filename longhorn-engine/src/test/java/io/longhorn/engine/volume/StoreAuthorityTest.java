@@ -7,7 +7,6 @@ import io.longhorn.api.Authority;
 import io.longhorn.api.EngineId;
 import io.longhorn.api.ReplicaMode;
 import io.longhorn.api.membership.MembershipRecord;
-import io.longhorn.api.membership.RecordStamp;
 import io.longhorn.api.membership.VolumeRecord;
 import io.longhorn.engine.request.IoKind;
 import io.longhorn.engine.transport.Endpoint;
@@ -18,7 +17,6 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import java.util.TreeSet;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -84,6 +82,10 @@ final class StoreAuthorityTest {
           .join();
     }
 
+    void untilAllInSync() {
+      RealReplicas.until("all are in sync", () -> engine.status().inSync() == 3);
+    }
+
     ReplicaMode mode(int i) {
       return engine.status().replicas().get(i).mode();
     }
@@ -109,18 +111,22 @@ final class StoreAuthorityTest {
 
   @Test
   void theStoreDecidesWhoIsInSyncAndTheReplicasHaveItToo() {
+    long first;
     try (Serving serving = new Serving()) {
       DeviceCalls device = serving.device();
       write(device, 1, 5);
       assertThat(read(device, 1)).isEqualTo((byte) 5);
       VolumeRecord record = store.record();
-      assertThat(record.isOwnedBy(serving.engine.config().engine(), 1)).isTrue();
-      assertThat(record.membership().stamp()).isEqualTo(new RecordStamp(1, 2));
-      assertThat(replicas.recordOf(0)).isEqualTo(record.membership());
+      first = record.reservedGeneration();
+      assertThat(record.owner()).contains(serving.engine.config().engine());
+      assertThat(record.membership().stamp().generation()).isEqualTo(first);
+      serving.untilAllInSync();
+      RealReplicas.until(
+          "the replicas have it", () -> replicas.recordOf(0).equals(store.record().membership()));
     }
     try (Serving serving = new Serving()) {
       assertThat(read(serving.device(), 1)).isEqualTo((byte) 5);
-      assertThat(store.record().reservedGeneration()).isEqualTo(2);
+      assertThat(store.record().reservedGeneration()).isGreaterThan(first);
     }
   }
 
@@ -129,6 +135,7 @@ final class StoreAuthorityTest {
     try (Serving serving = new Serving()) {
       DeviceCalls device = serving.device();
       write(device, 0, 1);
+      serving.untilAllInSync();
       int before = store.calls();
       store.down();
       for (int i = 0; i < 50; i++) {
@@ -155,13 +162,12 @@ final class StoreAuthorityTest {
 
       store.up();
       write.orTimeout(120, TimeUnit.SECONDS).join();
-      assertThat(store.record().membership().members())
-          .containsExactlyInAnyOrder(replicas.id(0), replicas.id(1));
+      assertThat(store.record().membership().members()).doesNotContain(replicas.id(2));
       assertThat(read(device, 7)).isEqualTo((byte) 77);
       RealReplicas.until("nothing is held", () -> serving.engine.status().heldReason().isEmpty());
 
       replicas.open(2);
-      RealReplicas.until("it is back", () -> serving.engine.status().inSync() == 3);
+      serving.untilAllInSync();
       assertThat(store.record().membership().members()).hasSize(3);
       assertThat(serving.engine.compare().orTimeout(120, TimeUnit.SECONDS).join().isIdentical())
           .isTrue();
@@ -172,14 +178,29 @@ final class StoreAuthorityTest {
   void anAnswerThatIsLostIsFoundOutByReadingAgain() {
     try (Serving serving = new Serving()) {
       DeviceCalls device = serving.device();
+      serving.untilAllInSync();
+      long generation = store.record().reservedGeneration();
       store.swallow(1);
       replicas.kill(1);
       RealReplicas.until("the change was made and not answered", store::hasSwallowed);
       write(device, 3, 33);
-      assertThat(store.record().membership().members())
-          .containsExactlyInAnyOrder(replicas.id(0), replicas.id(2));
-      assertThat(store.record().membership().stamp()).isEqualTo(new RecordStamp(1, 3));
+      assertThat(store.record().membership().members()).doesNotContain(replicas.id(1));
+      assertThat(store.record().reservedGeneration()).as("not opened again").isEqualTo(generation);
       assertThat(read(device, 3)).isEqualTo((byte) 33);
+    }
+  }
+
+  @Test
+  void anEndpointThatTakesCallsAndSaysNothingIsLeftForTheNext() throws IOException {
+    Path socket = home.resolve("mute.sock");
+    try (StoreServer mute = new StoreServer(socket, replicas.volume(), Optional.empty())) {
+      mute.mute();
+      mute.up();
+      List<Endpoint> places = List.of(new Endpoint.Unix(socket), endpoints.get(1));
+      try (Serving serving = new Serving(STORE, places)) {
+        write(serving.device(), 1, 1);
+        assertThat(mute.calls()).isPositive();
+      }
     }
   }
 
@@ -196,7 +217,7 @@ final class StoreAuthorityTest {
       assertThat(read(serving.device(), 2)).isEqualTo((byte) 22);
       replicas.open(0);
       replicas.open(1);
-      RealReplicas.until("all are back", () -> serving.engine.status().inSync() == 3);
+      serving.untilAllInSync();
     }
   }
 
@@ -206,6 +227,7 @@ final class StoreAuthorityTest {
       DeviceCalls device = serving.device();
       write(device, 0, 1);
       EngineId other = new EngineId(UUID.randomUUID());
+      serving.untilAllInSync();
       store.put(store.record().reserved(9, other));
       replicas.kill(1);
       serving.engine.whenOver().orTimeout(120, TimeUnit.SECONDS).join();
@@ -234,6 +256,7 @@ final class StoreAuthorityTest {
       write(serving.device(), 0, 1);
     }
     MembershipRecord kept = replicas.recordOf(0);
+    VolumeRecord newest = store.record();
     store.put(old);
     try (Serving serving = new Serving()) {
       RealReplicas.until(
@@ -243,10 +266,7 @@ final class StoreAuthorityTest {
       assertThat(store.record()).isEqualTo(old);
       assertThat(replicas.recordOf(0)).isEqualTo(kept);
       // The newer one is put back: it opens by itself.
-      store.put(
-          old.reserved(1, new EngineId(UUID.randomUUID()))
-              .withMembership(
-                  old.membership().next(new RecordStamp(1, 2), new TreeSet<>(kept.members()))));
+      store.put(newest);
       serving.device();
     }
   }

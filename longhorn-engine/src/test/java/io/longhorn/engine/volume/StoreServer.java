@@ -40,6 +40,7 @@ final class StoreServer implements AutoCloseable {
   private final AtomicInteger swallows = new AtomicInteger();
   private final AtomicReference<Optional<UnaryOperator<VolumeRecord>>> overtaking =
       new AtomicReference<>(Optional.empty());
+  private final AtomicBoolean isMute = new AtomicBoolean();
   private final List<SocketChannel> open = new CopyOnWriteArrayList<>();
   private final AtomicReference<Optional<ServerSocketChannel>> listening =
       new AtomicReference<>(Optional.empty());
@@ -69,6 +70,11 @@ final class StoreServer implements AutoCloseable {
   /** After the next change another one happens before it is answered, with what is there then. */
   void overtakeNext(UnaryOperator<VolumeRecord> by) {
     overtaking.set(Optional.of(by));
+  }
+
+  /** From now on it takes calls and says nothing. */
+  void mute() {
+    isMute.set(true);
   }
 
   /** So many changes happen and are not answered: the connection is closed instead. */
@@ -132,6 +138,9 @@ final class StoreServer implements AutoCloseable {
         int type = FrameHeader.typeCode(memory, 0);
         IoError status = answer(type, new FieldReader(payload), isChanged);
         calls.incrementAndGet();
+        if (isMute.get()) {
+          continue;
+        }
         if (isChanged.get() && swallows.getAndUpdate(left -> Math.max(0, left - 1)) > 0) {
           return;
         }
