@@ -42,10 +42,7 @@ public final class DaemonMain {
       return USAGE_ERROR;
     }
     try {
-      RuntimeLayout layout =
-          RuntimeLayout.of(
-              Path.of(values.getOrDefault("--state", "")),
-              Path.of(System.getProperty("java.io.tmpdir", "/tmp")));
+      RuntimeLayout layout = RuntimeLayout.of(Path.of(values.getOrDefault("--state", "")));
       serve(layout, values, out);
       return 0;
     } catch (VolumeException e) {

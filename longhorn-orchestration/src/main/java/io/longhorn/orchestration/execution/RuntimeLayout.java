@@ -23,11 +23,16 @@ public record RuntimeLayout(Path state, Path runtime) {
   /** Room for the longest name of a socket below the runtime directory. */
   private static final int MAX_SOCKET_NAME_BYTES = 40;
 
+  /** The layout of a state directory, with the system's directory for temporary files. */
+  public static RuntimeLayout of(Path state) {
+    return of(state, Path.of(System.getProperty("java.io.tmpdir", "/tmp")));
+  }
+
   /**
    * The layout of a state directory: sockets go below it if the path is short enough, otherwise
    * into a directory of its own below {@code temporary}.
    */
-  public static RuntimeLayout of(Path state, Path temporary) {
+  static RuntimeLayout of(Path state, Path temporary) {
     Path absolute = state.toAbsolutePath().normalize();
     Path below = absolute.resolve("run");
     if (fits(below)) {

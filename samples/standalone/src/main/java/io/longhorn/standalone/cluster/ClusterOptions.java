@@ -35,7 +35,7 @@ public final class ClusterOptions {
   }
 
   RuntimeLayout layout() {
-    return RuntimeLayout.of(state, Path.of(System.getProperty("java.io.tmpdir", "/tmp")));
+    return RuntimeLayout.of(state);
   }
 
   boolean isDebug() {

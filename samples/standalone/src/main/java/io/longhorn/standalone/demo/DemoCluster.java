@@ -10,13 +10,16 @@ import io.longhorn.orchestration.execution.RuntimeLayout;
 import io.longhorn.standalone.cluster.ClusterReader;
 import io.longhorn.standalone.cluster.UpCommand;
 import io.longhorn.standalone.report.VolumeReport;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import picocli.CommandLine;
 
 /** The cluster of one demo: real processes, started and asked like anybody else's. */
@@ -26,8 +29,8 @@ final class DemoCluster implements AutoCloseable {
   private final RuntimeLayout layout;
   private final int nodes;
 
-  DemoCluster(Path state, Path temporary, int nodes) {
-    layout = RuntimeLayout.of(state, temporary);
+  DemoCluster(Path state, int nodes) {
+    layout = RuntimeLayout.of(state);
     this.nodes = nodes;
   }
 
@@ -137,6 +140,19 @@ final class DemoCluster implements AutoCloseable {
         process.destroyForcibly();
         Thread.onSpinWait();
       }
+    }
+    deleteSockets();
+  }
+
+  /** They are not always below the state directory, which the caller deletes. */
+  private void deleteSockets() {
+    try (Stream<Path> sockets = Files.list(layout.runtime())) {
+      for (Path socket : sockets.toList()) {
+        Files.deleteIfExists(socket);
+      }
+      Files.deleteIfExists(layout.runtime());
+    } catch (IOException _) {
+      // There was nothing, or what is left does no harm.
     }
   }
 }

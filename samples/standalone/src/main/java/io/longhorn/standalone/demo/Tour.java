@@ -32,8 +32,7 @@ final class Tour implements AutoCloseable {
    * @param seconds of writing and reading, all steps together
    */
   Tour(Path home, long seed, int seconds, Journal journal) {
-    Path parent = home.getParent();
-    cluster = new DemoCluster(home, parent == null ? home : parent, NODES);
+    cluster = new DemoCluster(home, NODES);
     this.seed = seed;
     step = Duration.ofSeconds(seconds).dividedBy(8);
     this.journal = journal;
