@@ -25,6 +25,8 @@ record RuntimeImage(Path launcher) {
   /** Written when the directory is built: its time is the name of the copy. */
   private static final String STAMP = "built";
 
+  private static final String CACHES = "aot";
+
   /** Copies the runtime directory unless that was done before. */
   static RuntimeImage install(Path images) {
     Path home = home();
@@ -63,10 +65,20 @@ record RuntimeImage(Path launcher) {
       Path target = to.resolve(from.relativize(file).toString());
       if (Files.isDirectory(file)) {
         Files.createDirectories(target);
-      } else {
+      } else if (!file.startsWith(from.resolve(CACHES)) || !isLinked(file, target)) {
         Files.copy(
             file, target, StandardCopyOption.COPY_ATTRIBUTES, StandardCopyOption.REPLACE_EXISTING);
       }
+    }
+  }
+
+  /** The caches are large and never written again: on one file system they are there once. */
+  private static boolean isLinked(Path file, Path target) {
+    try {
+      Files.createLink(target, file);
+      return true;
+    } catch (IOException | UnsupportedOperationException _) {
+      return false;
     }
   }
 
