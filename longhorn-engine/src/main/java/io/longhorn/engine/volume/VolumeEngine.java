@@ -71,6 +71,7 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
   private final CompletableFuture<Void> closed = new CompletableFuture<>();
 
   private boolean isDelivering;
+  private boolean isStoreSilent;
   private Optional<VolumeId> volume;
   private @Nullable Opened opened;
   private boolean isClosing;
@@ -324,7 +325,26 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
       }
     }
     isDelivering = false;
+    noteStore();
     refreshStatus();
+  }
+
+  /** The log says why requests wait also to those who cannot ask, the store's daemon being down. */
+  private void noteStore() {
+    String trouble = membership.storeTrouble();
+    boolean isSilent = !trouble.isEmpty();
+    if (isSilent == isStoreSilent) {
+      return;
+    }
+    isStoreSilent = isSilent;
+    if (isSilent) {
+      LOG.warn(
+          "volume {}: the store does not answer, what needs another in-sync set waits: {}",
+          config.name(),
+          trouble);
+    } else {
+      LOG.info("volume {}: the store answers again", config.name());
+    }
   }
 
   private void carryOut(MembershipEffect effect) {
