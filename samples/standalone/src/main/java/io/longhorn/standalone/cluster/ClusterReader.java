@@ -25,13 +25,17 @@ public final class ClusterReader {
     this.client = client;
   }
 
-  /** Every volume. */
+  /**
+   * Every volume. Kinds are read one after the other, and volumes first: what makes a volume
+   * attached is stored before it says so, and is there then when it is looked for.
+   */
   public List<VolumeReport> volumes() {
+    List<Volume> volumes = client.list(ObjectKind.VOLUME, Volume.class);
     List<Engine> engines = client.list(ObjectKind.ENGINE, Engine.class);
     List<Replica> replicas = client.list(ObjectKind.REPLICA, Replica.class);
     List<VolumeAttachment> attachments =
         client.list(ObjectKind.VOLUME_ATTACHMENT, VolumeAttachment.class);
-    return client.list(ObjectKind.VOLUME, Volume.class).stream()
+    return volumes.stream()
         .map(volume ->
             VolumeReport.of(
                 volume,
