@@ -49,7 +49,10 @@ public interface ClusterStore extends AutoCloseable {
    */
   Outcome put(ClusterObject object, long expected);
 
-  /** Removes an object if its version is still the one given; durable when it returns. */
+  /**
+   * Removes an object if its version is still the one given; durable when it returns. One that does
+   * not exist is removed already, if that is what was expected.
+   */
   Outcome delete(ObjectKey key, long expected);
 
   /** Revision of the last change; 0 in an empty store. */
@@ -57,7 +60,7 @@ public interface ClusterStore extends AutoCloseable {
 
   /**
    * Tells which objects changed, from now on. Keys, not changes: whoever is slow sees each key once
-   * and reads what is there now. Close it when done.
+   * and reads what is there now. Close it when done; the end of the store closes it too.
    */
   Watch watch();
 

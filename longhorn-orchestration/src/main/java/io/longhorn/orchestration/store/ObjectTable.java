@@ -25,6 +25,12 @@ final class ObjectTable {
   /** Where a change goes before anybody sees it. */
   interface Persistence {
     /**
+     * Comes before every change, before what it expects is looked at: what is in doubt since a
+     * change failed is {@linkplain ObjectTable#reloaded read again} here.
+     */
+    default void ready() {}
+
+    /**
      * Makes one change durable; called by one thread at a time.
      *
      * @param object the new state, null if the object is removed
@@ -83,6 +89,7 @@ final class ObjectTable {
     lock.lock();
     try {
       requireOpen();
+      persistence.ready();
       Stored present = objects.get(key);
       long version = present == null ? ClusterStore.ABSENT : present.version();
       if (version != expected) {
@@ -106,6 +113,7 @@ final class ObjectTable {
     lock.lock();
     try {
       requireOpen();
+      persistence.ready();
       Stored present = objects.get(key);
       long version = present == null ? ClusterStore.ABSENT : present.version();
       if (version != expected || present == null) {
@@ -132,14 +140,20 @@ final class ObjectTable {
   }
 
   Watch watch() {
-    Watch watch = new Watch(watches::remove);
-    watches.add(watch);
-    return watch;
+    lock.lock();
+    try {
+      requireOpen();
+      Watch watch = new Watch(watches::remove);
+      watches.add(watch);
+      return watch;
+    } finally {
+      lock.unlock();
+    }
   }
 
   /**
    * Everything is as it was read again, after a change whose outcome was not known. Inside {@link
-   * Persistence#change} only.
+   * Persistence#ready} only.
    */
   void reloaded(SortedMap<ObjectKey, Stored> read, long readRevision) {
     if (!lock.isHeldByCurrentThread()) {

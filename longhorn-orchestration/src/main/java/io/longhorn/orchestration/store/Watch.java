@@ -57,6 +57,16 @@ public final class Watch implements AutoCloseable {
     }
   }
 
+  /** Whether it was closed, or its store: nothing more will be told. */
+  public boolean isClosed() {
+    lock.lock();
+    try {
+      return isClosed;
+    } finally {
+      lock.unlock();
+    }
+  }
+
   /** Ends it; a thread that waits returns. */
   @Override
   public void close() {
