@@ -33,18 +33,22 @@ public sealed interface ClusterObject
   /** Decodes an object of a kind; throws {@link WireFormatException}. */
   static ClusterObject read(ObjectKind kind, FieldReader in) {
     try {
-      return switch (kind) {
-        case SETTING -> Setting.read(in);
-        case NODE -> Node.read(in);
-        case INSTANCE_MANAGER -> InstanceManager.read(in);
-        case ENGINE_IMAGE -> EngineImage.read(in);
-        case VOLUME -> Volume.read(in);
-        case VOLUME_ATTACHMENT -> VolumeAttachment.read(in);
-        case ENGINE -> Engine.read(in);
-        case REPLICA -> Replica.read(in);
-        case EVENT -> Event.read(in);
-        case MEMBERSHIP -> Membership.read(in);
-      };
+      ClusterObject object =
+          switch (kind) {
+            case SETTING -> Setting.read(in);
+            case NODE -> Node.read(in);
+            case INSTANCE_MANAGER -> InstanceManager.read(in);
+            case ENGINE_IMAGE -> EngineImage.read(in);
+            case VOLUME -> Volume.read(in);
+            case VOLUME_ATTACHMENT -> VolumeAttachment.read(in);
+            case ENGINE -> Engine.read(in);
+            case REPLICA -> Replica.read(in);
+            case EVENT -> Event.read(in);
+            case MEMBERSHIP -> Membership.read(in);
+          };
+      // Its name has to be one: nothing is stored under another.
+      ObjectKey.requireName(object.name());
+      return object;
     } catch (IllegalArgumentException e) {
       throw new WireFormatException(kind + ": " + e.getMessage(), e);
     }

@@ -22,7 +22,10 @@ public record Event(
   /** Cuts a message that is too long. */
   public Event {
     if (message.length() > MAX_MESSAGE_LENGTH) {
-      message = message.substring(0, MAX_MESSAGE_LENGTH - 1) + "…";
+      int end = MAX_MESSAGE_LENGTH - 1;
+      // Not in the middle of a character: half of one is not text.
+      end -= Character.isHighSurrogate(message.charAt(end - 1)) ? 1 : 0;
+      message = message.substring(0, end) + "…";
     }
   }
 

@@ -16,6 +16,10 @@ public record ObjectKey(ObjectKind kind, String name) implements Comparable<Obje
 
   /** Checks the length of the name. */
   public ObjectKey {
+    requireName(name);
+  }
+
+  static void requireName(String name) {
     if (name.isEmpty() || name.length() > MAX_NAME_LENGTH) {
       throw new IllegalArgumentException(
           "name of " + name.length() + " characters: use 1 to " + MAX_NAME_LENGTH);
