@@ -28,6 +28,7 @@ final class Draft {
   private final ClusterView view;
   private final TreeMap<ObjectKey, ClusterObject> objects;
   private final SortedSet<ObjectKey> changed = new TreeSet<>();
+  private final List<Action.Tell> tells = new ArrayList<>();
   private final List<Action> actions = new ArrayList<>();
 
   Draft(ClusterView view) {
@@ -45,6 +46,11 @@ final class Draft {
 
   ManagerSeen seen(InstanceManager manager) {
     return view.managers().getOrDefault(manager.name(), ManagerSeen.NOT_YET);
+  }
+
+  /** Whether anybody has looked at it since this control plane was started. */
+  boolean isSeen(InstanceManager manager) {
+    return seen(manager).reach() != ManagerSeen.Reach.NOT_SEEN;
   }
 
   Optional<EngineSeen> seen(Engine engine) {
@@ -149,16 +155,21 @@ final class Draft {
   }
 
   void tell(ClusterObject about, boolean isWarning, String reason, String message) {
-    actions.add(new Action.Tell(about.key(), isWarning, reason, message));
+    tells.add(new Action.Tell(about.key(), isWarning, reason, message));
   }
 
   Condition condition(String type, boolean isTrue, String reason, String message) {
     return new Condition(type, isTrue, reason, message, nowMillis());
   }
 
-  /** Replicas, then engines, then the rest, the volume last: every prefix of it converges. */
+  /**
+   * Replicas, then engines, then the rest, the volume last: every prefix of it converges. What is
+   * told of an object comes right after its change: a plan that is cut off there tells of what was
+   * done, and of nothing else, for the next one does not see the change any more.
+   */
   List<Action> plan() {
     List<Action> plan = new ArrayList<>();
+    List<Action.Tell> untold = new ArrayList<>(tells);
     changed.stream()
         .sorted((a, b) -> order(a.kind()) - order(b.kind()))
         .forEach(key -> {
@@ -166,8 +177,11 @@ final class Draft {
           boolean isSame = object != null && object.equals(view.objects().get(key));
           if (!isSame) {
             plan.add(object == null ? new Action.Remove(key) : new Action.Put(object));
+            tells.stream().filter(tell -> tell.about().equals(key)).forEach(plan::add);
+            untold.removeIf(tell -> tell.about().equals(key));
           }
         });
+    plan.addAll(untold);
     plan.addAll(actions);
     return plan;
   }

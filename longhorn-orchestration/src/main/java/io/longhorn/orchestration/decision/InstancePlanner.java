@@ -7,9 +7,9 @@ import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.InstanceView.State;
 import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
-import io.longhorn.orchestration.decision.ManagerSeen.Reach;
 import java.util.List;
 import java.util.Optional;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,23 +23,30 @@ final class InstancePlanner {
 
   static void observe(Draft draft) {
     for (Replica replica : draft.replicas()) {
-      draft.put(observed(draft, replica));
+      if (isSeen(draft, replica.spec().nodeID())) {
+        draft.put(observed(draft, replica));
+      }
     }
     for (Engine engine : draft.engines()) {
-      draft.put(observed(draft, engine));
+      if (isSeen(draft, engine.spec().nodeID())) {
+        draft.put(observed(draft, engine));
+      }
     }
+  }
+
+  /** What nobody has looked at yet, because the daemon is a new one, stays as it was. */
+  private static boolean isSeen(Draft draft, String node) {
+    return draft.instanceManagerOn(node).map(draft::isSeen).orElse(true);
   }
 
   private static Replica observed(Draft draft, Replica replica) {
     Optional<InstanceManager> manager = draft.instanceManagerOn(replica.spec().nodeID());
-    if (isNotSeen(draft, manager)) {
-      return replica;
-    }
     Replica.Status before = replica.status();
     InstanceView view =
         InstanceRule.derive(
             before.instance(),
             replica.spec().isWanted(),
+            true,
             manager.orElse(null),
             instance(draft, manager, replica.name()));
     if (crashed(before.instance(), view)) {
@@ -50,15 +57,14 @@ final class InstancePlanner {
   }
 
   private static Engine observed(Draft draft, Engine engine) {
-    Optional<InstanceManager> manager = managerOf(draft, engine);
-    if (isNotSeen(draft, manager)) {
-      return engine;
-    }
+    // One that is wanted nowhere any more keeps its node: it is looked for where it was.
+    Optional<InstanceManager> manager = draft.instanceManagerOn(engine.spec().nodeID());
     Engine.Status before = engine.status();
     InstanceView view =
         InstanceRule.derive(
             before.instance(),
             engine.spec().isWanted(),
+            false,
             manager.orElse(null),
             instance(draft, manager, engine.name()));
     if (crashed(before.instance(), view)) {
@@ -83,16 +89,6 @@ final class InstancePlanner {
             .orElse(status));
   }
 
-  /** An engine that is wanted nowhere any more is looked for where it was. */
-  private static Optional<InstanceManager> managerOf(Draft draft, Engine engine) {
-    return draft.instanceManagerOn(engine.spec().nodeID());
-  }
-
-  /** Nobody has looked yet, since the daemon started: what is known stays known. */
-  private static boolean isNotSeen(Draft draft, Optional<InstanceManager> manager) {
-    return manager.map(draft::seen).filter(seen -> seen.reach() == Reach.NOT_SEEN).isPresent();
-  }
-
   private static boolean crashed(InstanceView before, InstanceView now) {
     return before.currentState() != State.ERROR
         && now.currentState() == State.ERROR
@@ -115,19 +111,60 @@ final class InstancePlanner {
     for (Replica replica : draft.replicas()) {
       draft
           .instanceManagerOn(replica.spec().nodeID())
-          .filter(manager -> canBeAsked(draft, manager))
+          .filter(manager -> isReachable(draft, manager))
           .ifPresent(manager -> act(draft, manager, replica));
     }
     for (Engine engine : draft.engines()) {
-      managerOf(draft, engine)
-          .filter(manager -> canBeAsked(draft, manager))
+      draft
+          .instanceManagerOn(engine.spec().nodeID())
+          .filter(manager -> isReachable(draft, manager))
           .ifPresent(manager -> act(draft, manager, engine));
+    }
+    stopStrays(draft);
+  }
+
+  private static boolean isReachable(Draft draft, InstanceManager manager) {
+    return manager.state() == InstanceManager.State.RUNNING && draft.isSeen(manager);
+  }
+
+  /**
+   * Stops engines that are under another instance manager than their own: a start that came late,
+   * when the volume had moved. Two of them would fence each other for ever. What has ended and
+   * belongs to no object is forgotten; what runs and is not known here is left alone.
+   */
+  private static void stopStrays(Draft draft) {
+    TreeMap<String, String> nodes = new TreeMap<>();
+    for (Replica replica : draft.replicas()) {
+      String node = replica.spec().nodeID();
+      nodes.put(replica.name(), node);
+      nodes.put(Names.creation(replica), node);
+      nodes.put(Names.deletion(replica), node);
+    }
+    for (Engine engine : draft.engines()) {
+      nodes.put(engine.name(), engine.spec().nodeID());
+    }
+    for (InstanceManager manager : draft.instanceManagers()) {
+      if (isReachable(draft, manager)) {
+        draft
+            .seen(manager)
+            .instances()
+            .forEach((name, seen) -> {
+              String node = nodes.get(name);
+              if (node == null ? seen.isOver() : !node.equals(manager.nodeID())) {
+                stop(draft, manager, name);
+              }
+            });
+      }
     }
   }
 
-  private static boolean canBeAsked(Draft draft, InstanceManager manager) {
-    return manager.state() == InstanceManager.State.RUNNING
-        && draft.seen(manager).reach() == Reach.CONNECTED;
+  /** Whether an engine of this name may still run under another instance manager. */
+  private static boolean runsElsewhere(Draft draft, Engine engine) {
+    return draft.instanceManagers().stream()
+        .filter(manager -> !manager.nodeID().equals(engine.spec().nodeID()))
+        .filter(manager -> isReachable(draft, manager))
+        .map(manager -> draft.seen(manager).instances().get(engine.name()))
+        .anyMatch(seen -> seen != null && !seen.isOver());
   }
 
   private static void act(Draft draft, InstanceManager manager, Replica replica) {
@@ -165,7 +202,11 @@ final class InstancePlanner {
     InstanceView view = engine.status().instance();
     if (!engine.spec().isWanted()) {
       stop(draft, manager, engine.name());
-    } else if (!view.mayRun() && !view.isStarted() && volume.isPresent() && image.isPresent()) {
+    } else if (!view.mayRun()
+        && !view.isStarted()
+        && volume.isPresent()
+        && image.isPresent()
+        && !runsElsewhere(draft, engine)) {
       List<Replica> replicas = draft.replicasOf(volume.get());
       draft.act(new Action.StartEngine(manager, engine, volume.get(), replicas, image.get()));
     }

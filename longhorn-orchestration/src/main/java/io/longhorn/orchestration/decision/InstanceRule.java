@@ -6,8 +6,13 @@ import io.longhorn.api.cluster.InstanceView.State;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an engine or a replica is doing, from what its instance manager says (section 6.2, row by
- * row). A crash is: not running although it was started.
+ * What an engine or a replica is doing, from what its instance manager says (section 6.2). A crash
+ * is: not running although it was started.
+ *
+ * <p>Two rows differ from Longhorn's, because what cannot be seen must not be thought stopped: what
+ * ran, and is not wanted any more, is unknown (not stopped) while its instance manager is. And a
+ * process that is there under another uuid than the one that was started means that one has
+ * crashed, although one of that name runs.
  */
 final class InstanceRule {
   private InstanceRule() {}
@@ -17,12 +22,16 @@ final class InstanceRule {
    *
    * @param before what was known
    * @param isWanted whether it is to run
+   * @param mayRestart whether a start after a crash, while it is still wanted, is one as good as
+   *     the first: so for a replica; an engine that has crashed stays so until it is not wanted any
+   *     more, for its volume is detached first
    * @param manager of its node, null if there is none
    * @param seen what that has under the name, null if nothing
    */
   static InstanceView derive(
       InstanceView before,
       boolean isWanted,
+      boolean mayRestart,
       @Nullable InstanceManager manager,
       ManagerSeen.@Nullable Instance seen) {
     boolean wasStarted = before.isStarted() && isWanted;
@@ -37,7 +46,14 @@ final class InstanceRule {
       case STOPPED, ERROR ->
           wasStarted ? gone(before, manager.name() + " crashed") : InstanceView.NONE;
       case STARTING -> wasStarted ? gone(before, manager.name() + " crashed") : InstanceView.NONE;
-      case RUNNING -> ofRunning(before, isWanted, wasStarted, manager, seen);
+      case RUNNING -> {
+        boolean isNewStart =
+            mayRestart
+                && before.currentState() == State.ERROR
+                && seen != null
+                && !seen.uuid().equals(before.uuid());
+        yield ofRunning(before, isWanted, wasStarted && !isNewStart, manager, seen);
+      }
     };
   }
 
@@ -61,11 +77,9 @@ final class InstanceRule {
           case STOPPED -> wasStarted && isSame ? State.ERROR : State.STOPPED;
           case ERROR -> State.ERROR;
         };
-    // Another start of the process than the one that was seen: that one has crashed. Once that is
-    // known, the other one is what there is.
-    boolean isKnownToHaveCrashed = before.currentState() == State.ERROR;
-    boolean isOther = wasStarted && !isSame && !isKnownToHaveCrashed;
-    boolean isStarted = isOther || (isWanted && (state == State.RUNNING || (wasStarted && isSame)));
+    // Another start of the process than the one that was seen: that one has crashed.
+    boolean isOther = wasStarted && !isSame;
+    boolean isStarted = isOther || (isWanted && (state == State.RUNNING || wasStarted));
     return new InstanceView(
         isOther ? State.ERROR : state,
         isStarted,

@@ -40,7 +40,12 @@ public record ManagerSeen(Reach reach, long pid, SortedMap<String, Instance> ins
    * @param pid of the process, 0 if it is gone
    * @param message why it ended, empty if it did not or was told to
    */
-  public record Instance(State state, String uuid, long pid, String message) {}
+  public record Instance(State state, String uuid, long pid, String message) {
+    /** Whether it has ended. */
+    public boolean isOver() {
+      return state == State.STOPPED || state == State.ERROR;
+    }
+  }
 
   /** What an instance manager says of a process (section 6.4). */
   public enum State {

@@ -21,14 +21,17 @@ final class NodePlanner {
 
   static void plan(Draft draft) {
     for (InstanceManager manager : draft.instanceManagers()) {
-      draft.node(manager.nodeID()).ifPresent(node -> plan(draft, node, manager));
+      // A new daemon has not looked yet: that is no news.
+      if (draft.isSeen(manager)) {
+        draft.node(manager.nodeID()).ifPresent(node -> plan(draft, node, manager));
+      }
     }
   }
 
   private static void plan(Draft draft, Node node, InstanceManager before) {
     ManagerSeen seen = draft.seen(before);
-    long pid = seen.reach() == Reach.NOT_SEEN ? before.pid() : seen.pid();
-    InstanceManager manager = before.with(state(before, node, seen), pid, draft.nowMillis());
+    InstanceManager manager =
+        before.with(state(before, node, seen), pid(before, seen), draft.nowMillis());
     draft.put(manager);
     if (before.state() == State.RUNNING && manager.state() == State.ERROR) {
       draft.tell(
@@ -38,7 +41,7 @@ final class NodePlanner {
           "the process of " + manager.name() + " is gone, and with it all it had started");
     }
     if (node.isOff()) {
-      if (seen.reach() != Reach.GONE && seen.reach() != Reach.NOT_SEEN) {
+      if (seen.reach() != Reach.GONE) {
         draft.act(new Action.KillInstanceManager(manager));
       }
     } else if (!draft.isStopping() && seen.reach() == Reach.GONE) {
@@ -51,9 +54,17 @@ final class NodePlanner {
       draft.put(node.withReady(ready));
       if (before.state() != State.STOPPED || !ready.isTrue()) {
         draft.tell(
-            node, !ready.isTrue(), ready.isTrue() ? "NodeReady" : "NodeNotReady", ready.message());
+            node,
+            !ready.isTrue(),
+            ready.isTrue() ? "NodeReady" : "NodeNotReady",
+            "node " + node.name() + (ready.isTrue() ? " is ready" : ": " + ready.message()));
       }
     }
+  }
+
+  /** One that never answered this daemon has the process that is known of it. */
+  private static long pid(InstanceManager before, ManagerSeen seen) {
+    return seen.reach() == Reach.UNREACHABLE && seen.pid() == 0 ? before.pid() : seen.pid();
   }
 
   /** 6.1: a node that is down makes what ran there unknown, unless it is known to have failed. */

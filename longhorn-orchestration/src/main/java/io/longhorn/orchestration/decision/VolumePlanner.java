@@ -3,6 +3,7 @@ package io.longhorn.orchestration.decision;
 import io.longhorn.api.ReplicaMode;
 import io.longhorn.api.cluster.Condition;
 import io.longhorn.api.cluster.Engine;
+import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.Node;
 import io.longhorn.api.cluster.ObjectKey;
@@ -115,9 +116,12 @@ final class VolumePlanner {
     if (inSync >= before.spec().numberOfReplicas()) {
       return Robustness.HEALTHY;
     }
-    return inSync > 0
-        ? Robustness.DEGRADED
-        : status.state() == State.ATTACHED ? status.robustness() : Robustness.UNKNOWN;
+    // None: its I/O is held until one is back. Not faulted: to detach it would help nobody.
+    boolean isTold = !engine.status().replicas().isEmpty();
+    if (inSync > 0 || (isTold && status.state() == State.ATTACHED)) {
+      return Robustness.DEGRADED;
+    }
+    return status.state() == State.ATTACHED ? status.robustness() : Robustness.UNKNOWN;
   }
 
   // ---- 7.1 ------------------------------------------------------------------------------------
@@ -195,7 +199,7 @@ final class VolumePlanner {
         spec.volumeName(), node, spec.image(), nbd(node), isWanted, spec.isActive());
   }
 
-  /** What the ticket asks for; without one (it is going away) nothing changes. */
+  /** What a ticket asks for; without one (it is going away) nothing changes. */
   private String nbd(String node) {
     return draft.attachmentOf(before).tickets().values().stream()
         .filter(ticket -> ticket.nodeID().equals(node))
@@ -310,13 +314,20 @@ final class VolumePlanner {
   }
 
   private boolean deleted(Replica replica) {
-    Optional<io.longhorn.api.cluster.InstanceManager> manager =
-        draft.instanceManagerOn(replica.spec().nodeID());
+    Optional<InstanceManager> manager = draft.instanceManagerOn(replica.spec().nodeID());
     if (manager.isEmpty()) {
       draft.remove(replica.key());
       return true;
     }
-    if (manager.get().state() != io.longhorn.api.cluster.InstanceManager.State.RUNNING) {
+    if (manager.get().state() != InstanceManager.State.RUNNING) {
+      return false;
+    }
+    ManagerSeen.Instance creation =
+        draft.seen(manager.get()).instances().get(Names.creation(replica));
+    boolean isInUse =
+        replica.status().instance().mayRun() || (creation != null && !creation.isOver());
+    if (isInUse || !draft.isSeen(manager.get())) {
+      // What is being made, or served, would be there again after it was deleted.
       return false;
     }
     ManagerSeen.Instance deletion =
@@ -328,7 +339,6 @@ final class VolumePlanner {
     if (deletion.state() != ManagerSeen.State.STOPPED) {
       return false;
     }
-    draft.act(new Action.ForgetInstance(manager.get(), Names.deletion(replica), deletion.uuid()));
     draft.remove(replica.key());
     return true;
   }
