@@ -12,7 +12,6 @@ import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.Node;
 import io.longhorn.api.cluster.ObjectKey;
 import io.longhorn.api.cluster.ObjectKind;
-import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Setting;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.orchestration.call.CallAddress;
@@ -107,7 +106,12 @@ public final class Daemon implements AutoCloseable {
     try {
       String clusterId = setUp(store, layout, nodes, launcher, version);
       Daemon daemon = new Daemon(layout, store, clusterId);
-      daemon.start();
+      try {
+        daemon.start();
+      } catch (RuntimeException e) {
+        daemon.close();
+        throw e;
+      }
       return daemon;
     } catch (RuntimeException e) {
       store.close();
@@ -128,7 +132,7 @@ public final class Daemon implements AutoCloseable {
     for (int i = 1; i <= nodes; i++) {
       addNode(store, layout, "node-" + i);
     }
-    removeUnfinished(store);
+    new VolumeCommands(store, Clock.systemUTC()).removeUnfinished();
     return id;
   }
 
@@ -151,33 +155,6 @@ public final class Daemon implements AutoCloseable {
               0,
               System.currentTimeMillis()));
     }
-  }
-
-  /** What a creation that was interrupted left: a volume is stored after all that belongs to it. */
-  private static void removeUnfinished(ClusterStore store) {
-    List<ObjectKind> kinds =
-        List.of(
-            ObjectKind.REPLICA,
-            ObjectKind.ENGINE,
-            ObjectKind.VOLUME_ATTACHMENT,
-            ObjectKind.MEMBERSHIP);
-    for (ObjectKind kind : kinds) {
-      for (Stored found : store.list(kind)) {
-        String volume = volumeOf(found.object());
-        if (store.get(new ObjectKey(ObjectKind.VOLUME, volume)).isEmpty()) {
-          LOG.warn("{} belongs to no volume and is removed", found.object().key());
-          store.delete(found.object().key(), found.version());
-        }
-      }
-    }
-  }
-
-  private static String volumeOf(ClusterObject object) {
-    return switch (object) {
-      case Replica replica -> replica.spec().volumeName();
-      case Engine engine -> engine.spec().volumeName();
-      default -> object.name();
-    };
   }
 
   private static void put(ClusterStore store, ClusterObject object) {

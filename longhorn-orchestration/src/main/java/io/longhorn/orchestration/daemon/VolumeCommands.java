@@ -52,6 +52,14 @@ final class VolumeCommands {
   private static final long MAX_SIZE_BYTES = 64L << 40;
   private static final int MAX_TICKET_LENGTH = 128;
 
+  /** What belongs to a volume. */
+  private static final List<ObjectKind> PARTS =
+      List.of(
+          ObjectKind.REPLICA,
+          ObjectKind.ENGINE,
+          ObjectKind.VOLUME_ATTACHMENT,
+          ObjectKind.MEMBERSHIP);
+
   private final ClusterStore store;
   private final Clock clock;
 
@@ -68,6 +76,7 @@ final class VolumeCommands {
   void create(Command.CreateVolume wanted) {
     inTurn(() -> {
       requireSound(wanted);
+      removeUnfinished();
       List<Node> nodes = place(wanted.replicas());
       VolumeId id = new VolumeId(UUID.randomUUID());
       List<Replica> replicas = new ArrayList<>();
@@ -85,16 +94,16 @@ final class VolumeCommands {
       MembershipRecord first =
           MembershipRecord.ofNewVolume(
               replicas.stream().map(replica -> replica.spec().id()).toList());
-      replicas.forEach(this::add);
-      add(
+      List<ClusterObject> objects = new ArrayList<>(replicas);
+      objects.add(
           new Engine(
               Names.engine(wanted.name(), 0),
               new Engine.Spec(wanted.name(), "", Names.DEFAULT_IMAGE, "", false, true),
               Engine.Status.NONE));
-      add(new Membership(wanted.name(), VolumeRecord.ofNewVolume(first)));
-      add(new VolumeAttachment(wanted.name(), new TreeMap<>()));
+      objects.add(new Membership(wanted.name(), VolumeRecord.ofNewVolume(first)));
+      objects.add(new VolumeAttachment(wanted.name(), new TreeMap<>()));
       // Last: the loop does nothing for what belongs to no volume.
-      add(
+      objects.add(
           new Volume(
               wanted.name(),
               new Volume.Spec(
@@ -108,7 +117,47 @@ final class VolumeCommands {
               new Volume.Status(
                   State.CREATING, Robustness.UNKNOWN, "", "", Names.DEFAULT_IMAGE, 0, List.of()),
               0));
+      addAll(objects);
     });
+  }
+
+  /** All of them, or, as far as the store can still be written, none. */
+  private void addAll(List<ClusterObject> objects) {
+    try {
+      objects.forEach(this::add);
+    } catch (VolumeException e) {
+      try {
+        removeUnfinished();
+      } catch (VolumeException again) {
+        // The next creation, or the next start, removes what is left.
+        e.addSuppressed(again);
+      }
+      throw e;
+    }
+  }
+
+  /**
+   * Removes what a creation that was interrupted left: a volume is stored after all that belongs to
+   * it.
+   */
+  void removeUnfinished() {
+    inTurn(() -> {
+      for (ObjectKind kind : PARTS) {
+        for (Stored found : store.list(kind)) {
+          if (store.get(new ObjectKey(ObjectKind.VOLUME, volumeOf(found.object()))).isEmpty()) {
+            store.delete(found.object().key(), found.version());
+          }
+        }
+      }
+    });
+  }
+
+  private static String volumeOf(ClusterObject object) {
+    return switch (object) {
+      case Replica replica -> replica.spec().volumeName();
+      case Engine engine -> engine.spec().volumeName();
+      default -> object.name();
+    };
   }
 
   private void requireSound(Command.CreateVolume wanted) {
@@ -225,6 +274,17 @@ final class VolumeCommands {
                   + node.name()
                   + " with another address");
         }
+      }
+      if (tickets.size() >= VolumeAttachment.MAX_TICKETS) {
+        throw new VolumeException(
+            IoError.LIMIT,
+            "volume "
+                + volume.name()
+                + " has "
+                + tickets.size()
+                + " tickets, as many as one can; detach some first: longhorn volume detach "
+                + volume.name()
+                + " --ticket ID");
       }
       if (!node.ready().isTrue()) {
         throw invalid("node " + node.name() + " is not ready: " + node.ready().message());

@@ -38,6 +38,11 @@ final class Backoff {
     return true;
   }
 
+  /** It went well: the next time is a first one. */
+  void forget(String what) {
+    attempts.remove(what);
+  }
+
   /** When something that was refused may be tried; {@link Long#MAX_VALUE} if nothing waits. */
   long nextMillis(long nowMillis) {
     return attempts.values().stream()

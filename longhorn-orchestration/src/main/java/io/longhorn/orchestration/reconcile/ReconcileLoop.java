@@ -97,7 +97,7 @@ public final class ReconcileLoop implements AutoCloseable {
   }
 
   private void watchStore() {
-    while (!isClosed) {
+    while (!isClosed && !watch.isClosed()) {
       if (!watch.await(IDLE).isEmpty()) {
         wake();
       }
@@ -185,12 +185,36 @@ public final class ReconcileLoop implements AutoCloseable {
   }
 
   private void dispatch(Action.ProcessAction action) {
-    String what = action.getClass().getSimpleName() + " " + action.subject();
+    String what = what(action.getClass(), action.subject());
+    forgetOpposites(action);
     if (!underWay.contains(action.subject())
         && backoff.mayTry(what, clock.millis())
         && underWay.add(action.subject())) {
       Thread.ofVirtual().name("action").start(() -> execute(action, what));
     }
+  }
+
+  private static String what(Class<? extends Action.ProcessAction> type, String subject) {
+    return type.getSimpleName() + " " + subject;
+  }
+
+  /**
+   * A process that runs, or starts, and is told to stop has not crashed: it may be started again at
+   * once, however often. One that is started may then be stopped at once.
+   */
+  private void forgetOpposites(Action.ProcessAction action) {
+    List<Class<? extends Action.ProcessAction>> opposites =
+        switch (action) {
+          case Action.StopInstance _ ->
+              List.of(Action.StartReplica.class, Action.StartEngine.class);
+          case Action.StartReplica _, Action.StartEngine _ ->
+              List.of(Action.StopInstance.class, Action.ForgetInstance.class);
+          case Action.KillInstanceManager _ -> List.of(Action.StartInstanceManager.class);
+          case Action.StartInstanceManager _ -> List.of(Action.KillInstanceManager.class);
+          case Action.CreateDirectory _, Action.DeleteDirectory _, Action.ForgetInstance _ ->
+              List.of();
+        };
+    opposites.forEach(opposite -> backoff.forget(what(opposite, action.subject())));
   }
 
   private void execute(Action.ProcessAction action, String what) {

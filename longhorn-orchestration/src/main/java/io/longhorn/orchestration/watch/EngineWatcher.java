@@ -60,7 +60,9 @@ public final class EngineWatcher implements AutoCloseable {
       EngineStatus status =
           EngineStatus.read(client.call(FrameType.ENGINE_STATUS, query.write(), ANSWER));
       revision = status.revision();
-      seen.accept(seen(status));
+      if (!isClosed) {
+        seen.accept(seen(status));
+      }
     }
   }
 

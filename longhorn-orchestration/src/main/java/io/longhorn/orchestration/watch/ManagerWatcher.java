@@ -111,7 +111,9 @@ public final class ManagerWatcher implements AutoCloseable {
 
   private void tell(ManagerSeen now) {
     last = now;
-    seen.accept(now);
+    if (!isClosed) {
+      seen.accept(now);
+    }
   }
 
   /** Ends it. */
