@@ -232,9 +232,12 @@ public final class DurableClusterStore implements ClusterStore {
     /** The change before it is durable, and stays so whatever becomes of this. */
     private void tidyUp(OpenFile now) {
       try {
-        if (Files.size(file) < Math.max(rewriteBytes, GROWTH * rewrittenBytes)) {
+        long length = Files.size(file);
+        if (length < Math.max(rewriteBytes, GROWTH * rewrittenBytes)) {
           return;
         }
+        // If it fails, for want of room say, not with every change again.
+        rewrittenBytes = length / 2;
         Path fresh = unfinished(file);
         Files.deleteIfExists(fresh);
         copy(now, scheme, fresh);
