@@ -78,9 +78,10 @@ public final class EngineMain {
           controls.forEach(control -> control.serving(uris));
         }
       } catch (VolumeException e) {
-        err.println("longhorn engine: " + e.getMessage());
         isStopping.set(true);
         engine.close().orTimeout(CLOSE_SECONDS, TimeUnit.SECONDS).exceptionally(_ -> null).join();
+        // After what closing has to say: who reports the end of a process reports its last line.
+        err.println("longhorn engine: " + e.getMessage());
       }
       engine.whenOver().join();
       if (!isStopping.get()) {

@@ -113,10 +113,12 @@ final class SnapshotTask {
             0,
             new VolumeException(
                 why,
-                "snapshot '"
-                    + name
-                    + "' was not taken: "
-                    + (refusals.isEmpty() ? why : refusals.values())));
+                why == IoError.EXISTS
+                    ? "snapshot '" + name + "' exists already; use another name"
+                    : "snapshot '"
+                        + name
+                        + "' was not taken: "
+                        + (refusals.isEmpty() ? why : refusals.values())));
       }
     }
   }

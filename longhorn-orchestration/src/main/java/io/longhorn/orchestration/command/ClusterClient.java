@@ -22,6 +22,7 @@ import java.util.Optional;
  */
 public final class ClusterClient implements AutoCloseable {
   private static final Duration CONNECT = Duration.ofSeconds(5);
+  private static final Duration GREETING = Duration.ofSeconds(10);
   private static final Duration ANSWER = Duration.ofSeconds(30);
 
   /** Detaching everything takes its time, and so does stopping processes that do not want to. */
@@ -38,9 +39,24 @@ public final class ClusterClient implements AutoCloseable {
     this.calls = calls;
   }
 
-  /** Connects; {@code DISCONNECTED} if no daemon is there. */
+  /** Connects; {@code DISCONNECTED} if no daemon is there, {@code BUSY} if something else is. */
   public static ClusterClient connect(String address) {
-    return new ClusterClient(CallClient.connect(CallAddress.parse(address), CONNECT));
+    CallClient calls = CallClient.connect(CallAddress.parse(address), CONNECT);
+    try {
+      calls.call(FrameType.PING, new FieldWriter(), GREETING);
+      return new ClusterClient(calls);
+    } catch (VolumeException e) {
+      calls.close();
+      if (e.error() == IoError.TIMEOUT || e.error() == IoError.PROTOCOL) {
+        throw new VolumeException(
+            IoError.BUSY,
+            "what listens at "
+                + address
+                + " does not answer as a daemon does; stop it, or use another state directory",
+            e);
+      }
+      throw e;
+    }
   }
 
   /** All objects of a kind, by name. */

@@ -29,6 +29,8 @@ import io.longhorn.orchestration.store.ClusterStore.Stored;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Clock;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -289,7 +291,10 @@ final class VolumeCommands {
       if (!node.ready().isTrue()) {
         throw invalid("node " + node.name() + " is not ready: " + node.ready().message());
       }
-      requireFree(wanted.nbd());
+      // With a ticket there, its own engine listens where this one wants it to.
+      if (tickets.isEmpty()) {
+        requireFree(wanted.nbd());
+      }
       Condition waiting =
           new Condition("Satisfied", false, "Waiting", "just asked for", clock.millis());
       Ticket ticket =
@@ -307,7 +312,7 @@ final class VolumeCommands {
       return;
     }
     switch (CallAddress.parse(nbd)) {
-      case CallAddress.Unix _ -> {}
+      case CallAddress.Unix(Path path) -> requireFree(nbd, path.toAbsolutePath());
       case CallAddress.Tcp(String host, int port) -> {
         try (ServerSocket socket = new ServerSocket()) {
           socket.setReuseAddress(true);
@@ -320,14 +325,35 @@ final class VolumeCommands {
     }
   }
 
+  private static void requireFree(String nbd, Path path) {
+    Path directory = path.getParent();
+    if (directory == null || !Files.isDirectory(directory)) {
+      throw invalid(
+          "nobody can listen at " + nbd + ": there is no directory " + directory + "; make it");
+    }
+    if (!Files.isWritable(directory)) {
+      throw invalid("nobody can listen at " + nbd + ": " + directory + " is not ours to write");
+    }
+    if (Files.isRegularFile(path) || Files.isDirectory(path)) {
+      throw new VolumeException(
+          IoError.BUSY, "nobody can listen at " + nbd + ": something else is there already");
+    }
+  }
+
   void detach(Command.DetachVolume wanted) {
     inTurn(() -> {
       Volume volume = volume(wanted.name());
       if (!wanted.node().isEmpty()) {
         node(wanted.node());
       }
+      SortedMap<String, Ticket> tickets = tickets(volume.name());
+      if (tickets.isEmpty()) {
+        throw new VolumeException(
+            IoError.NOT_FOUND,
+            "volume " + volume.name() + " has no tickets: nobody wants it attached");
+      }
       List<String> ids = new ArrayList<>();
-      for (Ticket ticket : tickets(volume.name()).values()) {
+      for (Ticket ticket : tickets.values()) {
         if ((wanted.ticket().isEmpty() || wanted.ticket().equals(ticket.id()))
             && (wanted.node().isEmpty() || wanted.node().equals(ticket.nodeID()))) {
           ids.add(ticket.id());
@@ -338,8 +364,8 @@ final class VolumeCommands {
             IoError.NOT_FOUND,
             "volume "
                 + volume.name()
-                + " has no such ticket; see longhorn volume get "
-                + volume.name());
+                + " has no such ticket; it has "
+                + String.join(", ", tickets.keySet()));
       }
       change(
           ObjectKind.VOLUME_ATTACHMENT,
@@ -359,6 +385,14 @@ final class VolumeCommands {
   /** The engine of an attached volume, to be asked something. */
   Engine attachedEngine(String name) {
     Volume volume = volume(name);
+    if (volume.status().state() == State.ATTACHING) {
+      throw new VolumeException(
+          IoError.BUSY,
+          "volume "
+              + name
+              + " is attaching; wait until it is attached: longhorn volume get "
+              + name);
+    }
     if (volume.status().state() != State.ATTACHED) {
       throw invalid(
           "volume "

@@ -501,7 +501,11 @@ public final class DurableClusterStore implements ClusterStore {
     boolean isOfTheDisk = code == DataUtils.ERROR_WRITING_FAILED || code == DataUtils.ERROR_CLOSED;
     return isOfTheDisk
         ? new VolumeException(IoError.EIO, what + ": " + rootMessage(e), e)
-        : new VolumeException(IoError.CORRUPT, what + ": it is damaged or not ours", e);
+        : new VolumeException(
+            IoError.CORRUPT,
+            what
+                + ": it is damaged or not ours; keep it, and use a copy of it or another state directory",
+            e);
   }
 
   private static Throwable root(Throwable e) {

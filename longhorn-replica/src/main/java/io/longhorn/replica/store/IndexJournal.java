@@ -238,7 +238,7 @@ final class IndexJournal {
     }
     if (!error.isOk()) {
       file.close();
-      throw new DiskException(error, "cannot write " + name);
+      throw new DiskException(error, "cannot write " + name + ": " + error);
     }
     return file;
   }

@@ -218,7 +218,7 @@ public final class ReplicaDirectory {
       }
       file.close();
       if (!error.isOk()) {
-        throw new DiskException(error, "cannot write " + name);
+        throw new DiskException(error, "cannot write " + name + ": " + error);
       }
     }
   }

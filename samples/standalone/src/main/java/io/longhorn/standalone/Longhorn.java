@@ -16,6 +16,7 @@ import java.io.PrintWriter;
 import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
@@ -46,6 +47,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
       EventsCommand.class,
       LogsCommand.class,
       GenerateCompletion.class,
+      HelpCommand.class,
     },
     footer = {
       "",
@@ -90,16 +92,21 @@ public final class Longhorn implements Runnable {
 
   /** What went wrong in one line; where it came from only if that was asked for. */
   private static int failed(Exception e, CommandLine command, ParseResult words) throws Exception {
-    if (!(e instanceof VolumeException) || words.originalArgs().contains("--debug")) {
+    if (words.originalArgs().contains("--debug")) {
       throw e;
     }
-    command.getErr().println("longhorn: " + e.getMessage());
+    command
+        .getErr()
+        .println(
+            e instanceof VolumeException
+                ? "longhorn: " + e.getMessage()
+                : "longhorn: a defect, please report what --debug prints: " + e);
     command.getErr().flush();
     return CommandLine.ExitCode.SOFTWARE;
   }
 
   @Override
   public void run() {
-    throw new ParameterException(spec.commandLine(), "Missing command: see longhorn --help");
+    throw new ParameterException(spec.commandLine(), "Missing command");
   }
 }

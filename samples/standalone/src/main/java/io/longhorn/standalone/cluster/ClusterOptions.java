@@ -8,6 +8,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Which cluster: every command of one has these options. */
@@ -44,6 +45,11 @@ public final class ClusterOptions {
 
   PrintWriter out() {
     return command.commandLine().getOut();
+  }
+
+  /** What the parser could not see: a second line says where the command is explained. */
+  ParameterException misused(String message) {
+    return new ParameterException(command.commandLine(), message);
   }
 
   /** Connects to the daemon; one line that says what to do if there is none. */

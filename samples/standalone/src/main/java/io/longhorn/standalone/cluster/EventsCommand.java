@@ -1,5 +1,7 @@
 package io.longhorn.standalone.cluster;
 
+import io.longhorn.api.IoError;
+import io.longhorn.api.VolumeException;
 import io.longhorn.api.cluster.Event;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.orchestration.command.ClusterClient;
@@ -43,6 +45,7 @@ public final class EventsCommand implements Runnable {
   @Override
   public void run() {
     try (ClusterClient client = cluster.connect()) {
+      requireKnown(client);
       String last = "";
       do {
         long revision = client.awaitChange(0, Duration.ZERO);
@@ -57,6 +60,17 @@ public final class EventsCommand implements Runnable {
           client.awaitChange(revision, WATCH);
         }
       } while (isWatching);
+    }
+  }
+
+  /** A volume that is gone has its events. */
+  private void requireKnown(ClusterClient client) {
+    if (!volume.isEmpty()
+        && new ClusterReader(client).find(volume).isEmpty()
+        && client.list(ObjectKind.EVENT, Event.class).stream().noneMatch(this::isAboutIt)) {
+      throw new VolumeException(
+          IoError.NOT_FOUND,
+          "there is no volume " + volume + ", and nothing is known of one; see longhorn volume ls");
     }
   }
 

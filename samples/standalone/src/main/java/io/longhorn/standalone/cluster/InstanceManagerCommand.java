@@ -13,6 +13,7 @@ import io.longhorn.standalone.report.Table;
 import java.util.List;
 import java.util.Locale;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -25,7 +26,8 @@ import picocli.CommandLine.Spec;
     name = "instance-manager",
     description = "Lists instance managers and sends them signals.",
     mixinStandardHelpOptions = true,
-    synopsisSubcommandLabel = "COMMAND")
+    synopsisSubcommandLabel = "COMMAND",
+    subcommands = HelpCommand.class)
 public final class InstanceManagerCommand implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();
 
@@ -34,8 +36,7 @@ public final class InstanceManagerCommand implements Runnable {
 
   @Override
   public void run() {
-    throw new ParameterException(
-        spec.commandLine(), "Missing command: see longhorn instance-manager --help");
+    throw new ParameterException(spec.commandLine(), "Missing command");
   }
 
   @Command(description = "Lists instance managers.", mixinStandardHelpOptions = true)

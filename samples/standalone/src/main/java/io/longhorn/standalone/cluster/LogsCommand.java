@@ -74,13 +74,21 @@ public final class LogsCommand implements Runnable {
     String file = name + ".log";
     if (!Files.isDirectory(layout.logs())) {
       throw new VolumeException(
-          IoError.NOT_FOUND, "there are no logs below " + layout.state() + "; see --state");
+          IoError.NOT_FOUND,
+          "no cluster has been up with the state directory "
+              + layout.state()
+              + "; start it: longhorn up");
     }
     try (Stream<Path> logs = Files.walk(layout.logs(), 2)) {
       List<Path> found = logs.filter(log -> log.getFileName().toString().equals(file)).toList();
       if (found.isEmpty()) {
         throw new VolumeException(
-            IoError.NOT_FOUND, "there is no log of '" + name + "' in " + layout.logs());
+            IoError.NOT_FOUND,
+            "there is no log of '"
+                + name
+                + "' in "
+                + layout.logs()
+                + "; names are daemon, node-1, and those of longhorn volume get");
       }
       return found.getFirst();
     } catch (IOException e) {

@@ -10,6 +10,7 @@ import io.longhorn.standalone.report.Reports.NodeReport;
 import io.longhorn.standalone.report.Table;
 import java.util.List;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
@@ -21,7 +22,8 @@ import picocli.CommandLine.Spec;
     name = "node",
     description = "Lists nodes, fails them and brings them back.",
     mixinStandardHelpOptions = true,
-    synopsisSubcommandLabel = "COMMAND")
+    synopsisSubcommandLabel = "COMMAND",
+    subcommands = HelpCommand.class)
 public final class NodeCommand implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();
 
@@ -30,7 +32,7 @@ public final class NodeCommand implements Runnable {
 
   @Override
   public void run() {
-    throw new ParameterException(spec.commandLine(), "Missing command: see longhorn node --help");
+    throw new ParameterException(spec.commandLine(), "Missing command");
   }
 
   @Command(description = "Lists nodes.", mixinStandardHelpOptions = true)

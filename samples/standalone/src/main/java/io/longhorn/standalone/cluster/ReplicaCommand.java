@@ -4,6 +4,7 @@ import io.longhorn.orchestration.command.ClusterClient;
 import io.longhorn.standalone.report.Printer;
 import io.longhorn.standalone.report.VolumeReport;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
@@ -17,7 +18,8 @@ import picocli.CommandLine.Spec;
         "Lists replicas. One process by hand: longhorn replica create and serve, see longhorn"
             + " replica serve --help.",
     mixinStandardHelpOptions = true,
-    synopsisSubcommandLabel = "COMMAND")
+    synopsisSubcommandLabel = "COMMAND",
+    subcommands = HelpCommand.class)
 public final class ReplicaCommand implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();
 
@@ -26,8 +28,7 @@ public final class ReplicaCommand implements Runnable {
 
   @Override
   public void run() {
-    throw new ParameterException(
-        spec.commandLine(), "Missing command: see longhorn replica --help");
+    throw new ParameterException(spec.commandLine(), "Missing command");
   }
 
   @Command(description = "Lists the replicas of a volume.", mixinStandardHelpOptions = true)

@@ -3,7 +3,7 @@ package io.longhorn.standalone.cluster;
 import io.longhorn.api.IoError;
 import io.longhorn.api.VolumeException;
 import java.io.IOException;
-import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -36,19 +36,28 @@ record RuntimeImage(Path launcher) {
       if (!Files.isDirectory(image)) {
         Files.createDirectories(images);
         Path part = Files.createTempDirectory(images, "part");
-        copy(home, part);
         try {
+          copy(home, part);
           Files.move(part, image);
-        } catch (FileAlreadyExistsException e) {
-          // Another command was quicker.
+        } catch (IOException e) {
           delete(part);
+          // Unless another command was quicker.
+          if (!Files.isDirectory(image)) {
+            throw e;
+          }
         }
       }
       return new RuntimeImage(image.resolve("bin").resolve("longhorn"));
     } catch (IOException e) {
       throw new VolumeException(
-          IoError.EIO, "cannot copy the runtime directory to " + images + ": " + e.getMessage(), e);
+          IoError.EIO, "cannot copy the runtime directory to " + images + ": " + why(e), e);
     }
+  }
+
+  private static String why(IOException e) {
+    return e instanceof FileSystemException failed && failed.getReason() != null
+        ? failed.getReason() + "; make room there, or use another state directory: --state DIR"
+        : String.valueOf(e.getMessage());
   }
 
   private static Path home() {

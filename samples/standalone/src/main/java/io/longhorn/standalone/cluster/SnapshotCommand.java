@@ -8,6 +8,7 @@ import io.longhorn.standalone.report.Reports.SnapshotReport;
 import io.longhorn.standalone.report.Table;
 import java.util.List;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
@@ -19,7 +20,8 @@ import picocli.CommandLine.Spec;
     name = "snapshot",
     description = "Takes and lists snapshots of attached volumes.",
     mixinStandardHelpOptions = true,
-    synopsisSubcommandLabel = "COMMAND")
+    synopsisSubcommandLabel = "COMMAND",
+    subcommands = HelpCommand.class)
 public final class SnapshotCommand implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();
 
@@ -28,8 +30,7 @@ public final class SnapshotCommand implements Runnable {
 
   @Override
   public void run() {
-    throw new ParameterException(
-        spec.commandLine(), "Missing command: see longhorn snapshot --help");
+    throw new ParameterException(spec.commandLine(), "Missing command");
   }
 
   @Command(

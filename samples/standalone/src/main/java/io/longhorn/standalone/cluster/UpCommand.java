@@ -10,6 +10,8 @@ import io.longhorn.standalone.report.Version;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -30,6 +32,7 @@ import picocli.CommandLine.Option;
 public final class UpCommand implements Callable<Integer> {
   private static final Duration START_LIMIT = Duration.ofSeconds(60);
   private static final long LOOK_AGAIN_NANOS = 20_000_000;
+  private static final int MAX_NODES = 16;
   private static final String DAEMON_SAYS = "longhorn daemon: ";
 
   @Mixin private ClusterOptions cluster = new ClusterOptions();
@@ -51,8 +54,12 @@ public final class UpCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    if (nodes < 1 || nodes > MAX_NODES) {
+      throw cluster.misused("--nodes " + nodes + ": use 1 to " + MAX_NODES);
+    }
     RuntimeLayout layout = cluster.layout();
     requireNoneUp(layout);
+    requireUsable(layout);
     RuntimeImage image = RuntimeImage.install(layout.images());
     Process daemon = start(layout, image);
     awaitReady(layout, daemon);
@@ -77,10 +84,32 @@ public final class UpCommand implements Callable<Integer> {
     }
   }
 
+  private static void requireUsable(RuntimeLayout layout) {
+    try {
+      Files.createDirectories(layout.logs());
+      Files.delete(Files.createTempFile(layout.state(), "probe", ""));
+    } catch (IOException e) {
+      String why =
+          switch (e) {
+            case AccessDeniedException _ -> "it is not ours to write";
+            case FileAlreadyExistsException there -> there.getFile() + " is no directory";
+            case FileSystemException failed when failed.getReason() != null -> failed.getReason();
+            default -> "it cannot be made";
+          };
+      throw new VolumeException(
+          IoError.EIO,
+          "cannot use the state directory "
+              + layout.state()
+              + ": "
+              + why
+              + "; use another one: --state DIR",
+          e);
+    }
+  }
+
   private Process start(RuntimeLayout layout, RuntimeImage image) {
     File log = layout.daemonLog().toFile();
     try {
-      Files.createDirectories(layout.logs());
       return new ProcessBuilder(
               image.launcher().toString(),
               "daemon",
@@ -97,9 +126,6 @@ public final class UpCommand implements Callable<Integer> {
           .redirectErrorStream(true)
           .redirectOutput(ProcessBuilder.Redirect.appendTo(log))
           .start();
-    } catch (AccessDeniedException e) {
-      throw new VolumeException(
-          IoError.EIO, "the state directory " + layout.state() + " is not ours to write", e);
     } catch (IOException e) {
       throw new VolumeException(IoError.EIO, "cannot start the daemon: " + e.getMessage(), e);
     }
@@ -116,7 +142,7 @@ public final class UpCommand implements Callable<Integer> {
             IoError.TIMEOUT,
             "the cluster is not ready after "
                 + START_LIMIT.toSeconds()
-                + " s; see "
+                + " s, and goes on starting: longhorn node ls, "
                 + layout.daemonLog());
       }
       LockSupport.parkNanos(LOOK_AGAIN_NANOS);

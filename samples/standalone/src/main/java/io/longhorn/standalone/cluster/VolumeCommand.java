@@ -23,6 +23,7 @@ import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -35,7 +36,8 @@ import picocli.CommandLine.Spec;
     name = "volume",
     description = "Creates, attaches and shows volumes.",
     mixinStandardHelpOptions = true,
-    synopsisSubcommandLabel = "COMMAND")
+    synopsisSubcommandLabel = "COMMAND",
+    subcommands = HelpCommand.class)
 public final class VolumeCommand implements Runnable {
   private static final int BROKEN = 1;
   private static final Duration WATCH = Duration.ofSeconds(10);
@@ -47,7 +49,7 @@ public final class VolumeCommand implements Runnable {
 
   @Override
   public void run() {
-    throw new ParameterException(spec.commandLine(), "Missing command: see longhorn volume --help");
+    throw new ParameterException(spec.commandLine(), "Missing command");
   }
 
   @Command(description = "Creates a volume.", mixinStandardHelpOptions = true)
@@ -76,9 +78,9 @@ public final class VolumeCommand implements Runnable {
           String frontend,
       @Mixin WaitOptions waiting) {
     if (!frontend.equals("nbd")) {
-      throw usage("--frontend '" + frontend + "': nbd is the only one there is");
+      throw cluster.misused("--frontend '" + frontend + "': nbd is the only one there is");
     }
-    long bytes = sizeOf(size);
+    long bytes = sizeOf(cluster, size);
     try (ClusterClient client = cluster.connect()) {
       client.run(new CreateVolume(name, bytes, replicas, isMigratable));
       if (waiting.isWaiting()) {
@@ -93,11 +95,11 @@ public final class VolumeCommand implements Runnable {
     }
   }
 
-  private long sizeOf(String text) {
+  private static long sizeOf(ClusterOptions cluster, String text) {
     try {
       return Size.parse(text);
     } catch (IllegalArgumentException e) {
-      throw usage(String.valueOf(e.getMessage()));
+      throw cluster.misused(String.valueOf(e.getMessage()));
     }
   }
 
@@ -175,11 +177,13 @@ public final class VolumeCommand implements Runnable {
       @Mixin WaitOptions waiting) {
     int said = (ticket.isEmpty() ? 0 : 1) + (node.isEmpty() ? 0 : 1) + (isAll ? 1 : 0);
     if (said > 1) {
-      throw usage("use one of --ticket, --node and --all");
+      throw cluster.misused("use one of --ticket, --node and --all");
     }
     try (ClusterClient client = cluster.connect()) {
       if (said == 0 && new ClusterReader(client).volume(name).tickets().size() > 1) {
-        throw usage("volume " + name + " has several tickets: use --ticket, --node or --all");
+        throw new VolumeException(
+            IoError.INVALID,
+            "volume " + name + " has several tickets: use --ticket, --node or --all");
       }
       client.run(new DetachVolume(name, node, ticket));
       if (waiting.isWaiting()) {
@@ -260,8 +264,8 @@ public final class VolumeCommand implements Runnable {
     Table tickets = new Table("TICKET", "NODE", "SATISFIED", "REASON");
     volume
         .tickets()
-        .forEach(ticket ->
-            tickets.row(ticket.id(), ticket.nodeID(), ticket.satisfied(), ticket.reason()));
+        .forEach(
+            ticket -> tickets.row(ticket.id(), ticket.node(), ticket.satisfied(), ticket.reason()));
     tickets.print(out);
   }
 
@@ -426,7 +430,9 @@ public final class VolumeCommand implements Runnable {
               + last.map(VolumeCommand::waitsFor)
                   .filter(why -> !why.isEmpty())
                   .map(why -> ": " + why)
-                  .orElse(""));
+                  .orElse("")
+              + "; it goes on by itself: longhorn volume get "
+              + name);
     }
     return last;
   }
@@ -438,9 +444,5 @@ public final class VolumeCommand implements Runnable {
 
   private static boolean is(VolumeReport volume, String state) {
     return volume.state().equals(state);
-  }
-
-  private ParameterException usage(String message) {
-    return new ParameterException(spec.commandLine(), message);
   }
 }

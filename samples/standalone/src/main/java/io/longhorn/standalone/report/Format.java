@@ -1,5 +1,7 @@
 package io.longhorn.standalone.report;
 
+import java.util.Locale;
+
 /** How objects are printed. */
 public enum Format {
   /** Columns, for people. */
@@ -7,5 +9,11 @@ public enum Format {
   /** JSON, an object or a list. */
   JSON,
   /** YAML, the same. */
-  YAML
+  YAML;
+
+  /** As it is typed. */
+  @Override
+  public String toString() {
+    return name().toLowerCase(Locale.ROOT);
+  }
 }

@@ -62,7 +62,7 @@ public record VolumeReport(
 
   /** Who wants it attached where. */
   public record TicketReport(
-      String id, String type, String nodeID, boolean satisfied, String reason) {}
+      String id, String type, String node, boolean satisfied, String reason) {}
 
   /** What it waits for. */
   public record ConditionReport(String type, String reason, String message, String since) {}

@@ -1,0 +1,98 @@
+package io.longhorn.standalone;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import picocli.CommandLine;
+
+/** What holds of every command there is. */
+final class CommandTreeTest {
+  private final StringWriter out = new StringWriter();
+  private final StringWriter err = new StringWriter();
+
+  private int run(String words) {
+    return Longhorn.commandLine()
+        .setOut(new PrintWriter(out, true))
+        .setErr(new PrintWriter(err, true))
+        .execute(words.isEmpty() ? new String[0] : words.split(" "));
+  }
+
+  /** The words of every command but {@code help}, which explains itself otherwise. */
+  static Stream<String> commands() {
+    List<String> found = new ArrayList<>();
+    collect(Longhorn.commandLine(), "", found);
+    return found.stream();
+  }
+
+  static Stream<String> groups() {
+    return Stream.of("", "volume", "snapshot", "replica", "instance-manager", "node");
+  }
+
+  private static void collect(CommandLine command, String words, List<String> found) {
+    found.add(words.strip());
+    command
+        .getSubcommands()
+        .forEach((name, sub) -> {
+          if (!name.equals("help")) {
+            collect(sub, words + " " + name, found);
+          }
+        });
+  }
+
+  @ParameterizedTest(name = "longhorn {0}")
+  @MethodSource("commands")
+  void everyCommandExplainsItselfAndItsOptions(String words) {
+    CommandLine command = Longhorn.commandLine();
+    for (String word : words.isEmpty() ? List.<String>of() : Arrays.asList(words.split(" "))) {
+      command = command.getSubcommands().get(word);
+    }
+    assertThat(command.getCommandSpec().usageMessage().description()).isNotEmpty();
+    assertThat(command.getCommandSpec().options())
+        .allSatisfy(option -> assertThat(option.description()).isNotEmpty());
+    assertThat(command.getCommandSpec().positionalParameters())
+        .allSatisfy(parameter -> assertThat(parameter.description()).isNotEmpty());
+    assertThat(run((words + " --help").strip())).isZero();
+    assertThat(out.toString()).contains("Usage: longhorn");
+    assertThat(err.toString()).isEmpty();
+  }
+
+  @ParameterizedTest(name = "longhorn {0}")
+  @MethodSource("groups")
+  void aGroupWithoutACommandIsWrongUseThatSaysWhereToLook(String words) {
+    assertThat(run(words)).isEqualTo(2);
+    assertThat(err.toString().lines())
+        .containsExactly(
+            "longhorn: Missing command", ("See longhorn " + words).strip() + " --help");
+  }
+
+  @Test
+  void helpIsACommandToo() {
+    assertThat(run("help volume")).isZero();
+    assertThat(run("volume help attach")).isZero();
+    assertThat(out.toString()).contains("Usage: longhorn volume", "longhorn volume attach");
+  }
+
+  @Test
+  void theCompletionScriptNamesTheCommands() {
+    assertThat(run("generate-completion")).isZero();
+    assertThat(out.toString())
+        .startsWith("#!/usr/bin/env bash")
+        .contains("instance-manager", "--timeout", "complete -F");
+  }
+
+  @Test
+  void whereAnErrorCameFromIsShownOnlyIfThatIsAskedFor() {
+    assertThat(run("status --state /nobody/has/this")).isEqualTo(1);
+    assertThat(err.toString()).hasLineCount(1).doesNotContain("\tat ");
+    assertThat(run("status --state /nobody/has/this --debug")).isEqualTo(1);
+    assertThat(err.toString()).contains("\tat io.longhorn");
+  }
+}
