@@ -27,6 +27,8 @@ def render(results):
             f"## Cold disk\n\nThe copies lie on a real disk ({run.get('cold_file_system', 'unknown')}); the page cache is emptied before each "
             f"measurement. Medians of {rounds(cold)}. All copies share one disk, and a cache below this machine is not emptied.")
         parts.append(cold_table(cold))
+    if results.clusters:
+        parts.append(cluster_section(results.clusters))
     if results.allocations:
         parts.append(allocation_section(results.allocations))
     parts.append(verdict_on_data(results))
@@ -134,6 +136,24 @@ def number(value, digits):
 def rounds(table):
     count = table.rounds()
     return f"{count} round{'s' if count != 1 else ''}"
+
+
+def cluster_section(clusters):
+    roles = list(dict.fromkeys(role for line in clusters for role in line["resident_mib"]))
+    lines = [
+        "## The cluster around it",
+        "",
+        f"Medians of {len({line['round'] for line in clusters})} rounds. Attach: `longhorn volume attach`, the command's own start included, until the volume is served. Memory after rw32: "
+        "the largest process of each kind, MiB.",
+        "",
+        "| peer | attach, s | " + " | ".join(roles) + " |",
+        "|---|---|" + "---|" * len(roles)]
+    for peer in dict.fromkeys(line["peer"] for line in clusters):
+        mine = [line for line in clusters if line["peer"] == peer]
+        lines.append(
+            f"| {peer} | {median(line['attach_seconds'] for line in mine):.1f} | "
+            + " | ".join(f"{median(line['resident_mib'].get(role, 0.0) for line in mine):.0f}" for role in roles) + " |")
+    return "\n".join(lines)
 
 
 def allocation_section(allocations):

@@ -4,6 +4,7 @@ To add one: a subclass of Peer with a `start`, and a line in PEERS.
 """
 
 import subprocess
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +127,24 @@ class Ours(Peer):
         return Endpoint(f"unix:{setting.frontend()}", export_of(uri))
 
 
+class Standalone(Peer):
+    """The cluster that `longhorn up` starts: what is served is the same, around it a daemon and an instance manager per node."""
+
+    what = ("this project's cluster on one machine: `longhorn up` with three nodes, its volume attached to one of them; engine, replicas, "
+            "instance managers, daemon and the command that started them, unix links")
+
+    def start(self, setting, servers):
+        state = ["--state", setting.media / "cluster"]
+        environment = {"LONGHORN_JAVA_OPTIONS": setting.java_options} if setting.java_options else {}
+        run_to_end([setting.longhorn, "--version"])  # which may build the project first
+        servers.start([setting.longhorn, "up", "--nodes", COPIES, *state], environment).wait_for_line("the cluster is up:")
+        run_to_end([setting.longhorn, "volume", "create", "whole", "--size", setting.size_bytes, "--replicas", COPIES, *state])
+        begun = time.monotonic()
+        uri = run_to_end([setting.longhorn, "volume", "attach", "whole", "--node", "node-1", *state]).strip()
+        servers.attach_seconds = time.monotonic() - begun
+        return Endpoint(f"unix:{uri.partition('socket=')[2]}", export_of(uri))
+
+
 def export_of(uri):
     """The export name in an NBD URI: nbd+unix:///NAME?socket=... or nbd://HOST:PORT/NAME."""
     return uri.partition("://")[2].partition("?")[0].partition("/")[2].strip("/")
@@ -138,6 +157,7 @@ def run_to_end(command):
         raise PeerFailed(str(error)) from None
     if done.returncode != 0:
         raise PeerFailed(f"{' '.join(map(str, command[:4]))} ...: exit status {done.returncode}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout
 
 
 PEERS = {
@@ -147,4 +167,5 @@ PEERS = {
     "qemu-nbd": QemuNbd(),
     "ours": Ours("tcp"),
     "ours-unix": Ours("unix"),
+    "standalone": Standalone(),
 }

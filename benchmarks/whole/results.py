@@ -1,7 +1,7 @@
 """The results of runs: one JSON object a line, written as they come, and the numbers taken from them.
 
 Kinds of line: `run` (machine and parameters, first), `java` (version of ours), `row` (round, peer, generator, job, phase and what was measured),
-`allocation` (job, bytes per request), `failure` (peer, reason).
+`allocation` (job, bytes per request), `cluster` (peer, round, seconds of attaching, memory by role), `failure` (peer, reason).
 """
 
 import json
@@ -14,6 +14,7 @@ class Results:
         self.rows = [line for line in lines if line["kind"] == "row"]
         self.allocations = [line for line in lines if line["kind"] == "allocation"]
         self.java = next((line["version"] for line in lines if line["kind"] == "java"), "ours was not run")
+        self.clusters = [line for line in lines if line["kind"] == "cluster"]
         self.failures = [line for line in lines if line["kind"] == "failure"]
 
     @staticmethod

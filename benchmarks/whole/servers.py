@@ -2,6 +2,7 @@
 
 Contract: every process is started in a session of its own, its output goes to a file in the run directory, and `stop` ends
 all of them (and what they started) whatever happened. A process that ends early or says nothing in time is a PeerFailed. CPU time and memory count whole process trees, so a launcher script that does not exec is fine.
+A peer whose processes leave their session is asked to stop by SIGTERM like any other, and has to end them itself.
 """
 
 import os
@@ -27,6 +28,7 @@ class Servers:
     def __init__(self, run_directory):
         self.run_directory = Path(run_directory)
         self._started = []  # (Popen, log path), in order of start
+        self.attach_seconds = None  # of a peer that attaches its volume by a command
 
     def start(self, command, environment=None):
         """Starts one server; returns a Server to wait on."""
@@ -66,12 +68,16 @@ class Servers:
 
     def resident_mib(self):
         """Resident memory of all processes, without shared memory (mapped files of a tmpfs are the data, not the process)."""
-        kib = 0
-        for pid in self.pids():
-            status = read_proc(pid, "status")
-            value = lambda key: int((re.search(rf"^{key}:\s+(\d+)", status, re.M) or [0, 0])[1])
-            kib += value("VmRSS") - value("RssShmem")
-        return kib / 1024
+        return sum(resident_mib(pid) for pid in self.pids())
+
+    def resident_mib_by_role(self):
+        """The largest process of each role of ours: what its main class is called, in MiB."""
+        roles = {}
+        for pid in self.java_pids():
+            main = re.search(r"\.(\w+)$", next(iter(re.findall(r"io\.longhorn\.\w+/([\w.]+)", read_proc(pid, "cmdline"))), ""))
+            if main:
+                roles[main[1]] = max(roles.get(main[1], 0.0), resident_mib(pid))
+        return roles
 
     def last_words(self):
         """The last lines of every server's output, for a report of failure."""
@@ -140,6 +146,13 @@ def read_proc(pid, name):
         return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
     except OSError:
         return ""
+
+
+def resident_mib(pid):
+    """Resident memory of one process, without shared memory."""
+    status = read_proc(pid, "status")
+    value = lambda key: int((re.search(rf"^{key}:\s+(\d+)", status, re.M) or [0, 0])[1])
+    return (value("VmRSS") - value("RssShmem")) / 1024
 
 
 def process_seconds(pid):
