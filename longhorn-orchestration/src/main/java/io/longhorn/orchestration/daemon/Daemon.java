@@ -18,6 +18,7 @@ import io.longhorn.orchestration.call.CallAddress;
 import io.longhorn.orchestration.call.CallServer;
 import io.longhorn.orchestration.decision.ClusterView;
 import io.longhorn.orchestration.decision.Names;
+import io.longhorn.orchestration.execution.ProcessEnd;
 import io.longhorn.orchestration.execution.ProcessExecutor;
 import io.longhorn.orchestration.execution.RuntimeLayout;
 import io.longhorn.orchestration.reconcile.ReconcileLoop;
@@ -231,7 +232,7 @@ public final class Daemon implements AutoCloseable {
       }
     }
     managers.forEach(ProcessHandle::destroy);
-    if (!await(STOP_LIMIT, () -> managers.stream().noneMatch(ProcessHandle::isAlive))) {
+    if (!await(STOP_LIMIT, () -> managers.stream().allMatch(ProcessEnd::hasEnded))) {
       managers.forEach(ProcessHandle::destroyForcibly);
     }
     shutDown.complete(null);

@@ -4,6 +4,7 @@ import io.longhorn.api.IoError;
 import io.longhorn.api.VolumeException;
 import io.longhorn.orchestration.command.ClusterClient;
 import io.longhorn.orchestration.command.Command.ShutDown;
+import io.longhorn.orchestration.execution.ProcessEnd;
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
 import picocli.CommandLine.Command;
@@ -46,7 +47,7 @@ public final class DownCommand implements Runnable {
       }
     }
     long deadline = System.nanoTime() + END_LIMIT.toNanos();
-    while (ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false)) {
+    while (!ProcessEnd.hasEnded(pid)) {
       if (System.nanoTime() - deadline > 0) {
         throw new VolumeException(IoError.TIMEOUT, "the daemon " + pid + " does not end");
       }

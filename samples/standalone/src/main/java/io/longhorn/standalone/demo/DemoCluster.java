@@ -6,6 +6,7 @@ import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.orchestration.command.ClusterClient;
 import io.longhorn.orchestration.command.Command;
+import io.longhorn.orchestration.execution.ProcessEnd;
 import io.longhorn.orchestration.execution.RuntimeLayout;
 import io.longhorn.standalone.cluster.ClusterReader;
 import io.longhorn.standalone.cluster.UpCommand;
@@ -111,7 +112,7 @@ final class DemoCluster implements AutoCloseable {
       process.destroyForcibly();
       killed++;
     }
-    processes.forEach(process -> process.onExit().join());
+    awaitEnd(processes);
     return killed;
   }
 
@@ -134,14 +135,19 @@ final class DemoCluster implements AutoCloseable {
       // No daemon, or it ended before its answer was read: what is left is killed.
     }
     List<ProcessHandle> left = ProcessHandle.allProcesses().filter(this::isOurs).toList();
+    awaitEnd(left);
+    deleteSockets();
+  }
+
+  /** Kills them until they are gone. */
+  private static void awaitEnd(List<ProcessHandle> processes) {
     long deadline = System.nanoTime() + PATIENCE.toNanos();
-    for (ProcessHandle process : left) {
-      while (process.isAlive() && System.nanoTime() - deadline < 0) {
+    for (ProcessHandle process : processes) {
+      while (!ProcessEnd.hasEnded(process) && System.nanoTime() - deadline < 0) {
         process.destroyForcibly();
         Thread.onSpinWait();
       }
     }
-    deleteSockets();
   }
 
   /** They are not always below the state directory, which the caller deletes. */
