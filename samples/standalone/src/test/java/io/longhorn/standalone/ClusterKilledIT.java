@@ -51,6 +51,7 @@ final class ClusterKilledIT {
 
     // Without the store nobody can be taken out of the in-sync set: writes wait for the daemon.
     long replica = cluster.replicaPid(VOLUME, "node-3");
+    long degraded = cluster.degradations(VOLUME);
     ClusterProcesses.kill(cluster.daemonPid());
     ClusterProcesses.kill(replica);
     Workbench.await(
@@ -58,6 +59,7 @@ final class ClusterKilledIT {
         () -> cluster.run("logs", before.engine().name()).contains("the store does not answer"));
     cluster.run("up", "--detach");
     client.awaitProgress();
+    cluster.awaitDegraded(VOLUME, degraded);
     VolumeReport after = cluster.awaitHealthy(VOLUME);
     client.stop();
     assertThat(after.engine().generation()).isEqualTo(before.engine().generation());

@@ -74,8 +74,7 @@ final class ClusterNodesIT {
     client.start(cluster.attached(VOLUME, SIZE, "node-1"));
     VolumeReport before = cluster.awaitHealthy(VOLUME);
 
-    cluster.run("node", "fail", "node-3");
-    cluster.await(VOLUME, "is degraded", now -> now.robustness().equals("degraded"));
+    cluster.degrade(VOLUME, () -> cluster.run("node", "fail", "node-3"));
     client.awaitProgress();
     cluster.run("node", "recover", "node-3");
     cluster.awaitHealthy(VOLUME);

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.longhorn.api.cluster.ClusterObject;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.orchestration.command.ClusterClient;
+import io.longhorn.orchestration.execution.ProcessEnd;
 import io.longhorn.orchestration.execution.RuntimeLayout;
 import io.longhorn.standalone.Workbench.Outcome;
 import io.longhorn.standalone.cluster.ClusterReader;
@@ -103,6 +104,23 @@ final class ClusterProcesses {
     return StreamSupport.stream(json("events", volume).spliterator(), false)
         .map(event -> event.get("reason").asText())
         .toList();
+  }
+
+  /** Does something, and waits until it has made a volume degraded. */
+  void degrade(String volume, Runnable how) {
+    long before = degradations(volume);
+    how.run();
+    awaitDegraded(volume, before);
+  }
+
+  /** Waits until a volume has become degraded once more than so many times. */
+  void awaitDegraded(String volume, long before) {
+    Workbench.await(volume + " is degraded", () -> degradations(volume) > before);
+  }
+
+  /** How many times a volume has become degraded. */
+  long degradations(String volume) {
+    return reasons(volume).stream().filter("Degraded"::equals).count();
   }
 
   // ---- what is there ----------------------------------------------------------------------------
@@ -220,7 +238,7 @@ final class ClusterProcesses {
   static void kill(long pid) {
     ProcessHandle process = ProcessHandle.of(pid).orElseThrow();
     process.destroyForcibly();
-    Workbench.await("process " + pid + " is gone", () -> !process.isAlive());
+    Workbench.await("process " + pid + " is gone", () -> ProcessEnd.hasEnded(process));
   }
 
   /** Every process whose command line names the state directory: clients of its sockets too. */
