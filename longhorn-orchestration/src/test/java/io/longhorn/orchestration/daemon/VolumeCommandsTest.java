@@ -361,7 +361,7 @@ final class VolumeCommandsTest {
     create("v", 1);
     requireRefused(
         IoError.NOT_FOUND,
-        "volume v has no such ticket; see longhorn volume get v",
+        "volume v has no tickets: nobody wants it attached",
         () -> commands.detach(new Command.DetachVolume("v", "", "")));
     attach("v", "node-1", "a");
     requireRefused(
