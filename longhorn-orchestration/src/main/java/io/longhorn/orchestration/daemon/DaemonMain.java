@@ -85,6 +85,7 @@ public final class DaemonMain {
               if (!daemon.whenShutDown().isDone()) {
                 daemon.shutDown();
                 daemon.close();
+                layout.removeRuntime();
                 // The signal's own exit code would say that something went wrong.
                 Runtime.getRuntime().halt(0);
               }
@@ -94,5 +95,6 @@ public final class DaemonMain {
     out.flush();
     daemon.whenShutDown().join();
     daemon.close();
+    layout.removeRuntime();
   }
 }

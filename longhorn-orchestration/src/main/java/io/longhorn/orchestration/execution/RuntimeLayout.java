@@ -4,9 +4,12 @@ import io.longhorn.api.IoError;
 import io.longhorn.api.VolumeException;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.Replica;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 
 /**
@@ -62,6 +65,21 @@ public record RuntimeLayout(Path state, Path runtime) {
     CRC32C sum = new CRC32C();
     sum.update(text.getBytes(StandardCharsets.UTF_8));
     return (int) sum.getValue();
+  }
+
+  /**
+   * Removes the directory of sockets, which is not always below the state directory. Only when no
+   * process of the cluster runs: what listens there is not asked.
+   */
+  public void removeRuntime() {
+    try (Stream<Path> sockets = Files.list(runtime)) {
+      for (Path socket : sockets.toList()) {
+        Files.deleteIfExists(socket);
+      }
+      Files.deleteIfExists(runtime);
+    } catch (IOException _) {
+      // There was none, or what is left does no harm: the next process that listens takes it over.
+    }
   }
 
   /** The file of the cluster's store. */

@@ -47,11 +47,30 @@ record RuntimeImage(Path launcher) {
           }
         }
       }
+      removeOthers(images, image);
       return new RuntimeImage(image.resolve("bin").resolve("longhorn"));
     } catch (IOException e) {
       throw new VolumeException(
           IoError.EIO, "cannot copy the runtime directory to " + images + ": " + why(e), e);
     }
+  }
+
+  /** Those of earlier builds, unless a process still runs from one. */
+  private static void removeOthers(Path images, Path image) throws IOException {
+    try (Stream<Path> all = Files.list(images)) {
+      for (Path other : all.filter(one -> !one.equals(image)).toList()) {
+        // Not one that another command is making.
+        if (other.getFileName().toString().matches("[0-9]+") && isUnused(other)) {
+          delete(other);
+        }
+      }
+    }
+  }
+
+  private static boolean isUnused(Path image) {
+    return ProcessHandle.allProcesses()
+        .map(process -> process.info().commandLine().orElse(""))
+        .noneMatch(words -> words.contains(image + "/"));
   }
 
   private static String why(IOException e) {

@@ -11,16 +11,13 @@ import io.longhorn.orchestration.execution.RuntimeLayout;
 import io.longhorn.standalone.cluster.ClusterReader;
 import io.longhorn.standalone.cluster.UpCommand;
 import io.longhorn.standalone.report.VolumeReport;
-import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.Predicate;
-import java.util.stream.Stream;
 import picocli.CommandLine;
 
 /** The cluster of one demo: real processes, started and asked like anybody else's. */
@@ -136,7 +133,7 @@ final class DemoCluster implements AutoCloseable {
     }
     List<ProcessHandle> left = ProcessHandle.allProcesses().filter(this::isOurs).toList();
     awaitEnd(left);
-    deleteSockets();
+    layout.removeRuntime();
   }
 
   /** Kills them until they are gone. */
@@ -147,18 +144,6 @@ final class DemoCluster implements AutoCloseable {
         process.destroyForcibly();
         Thread.onSpinWait();
       }
-    }
-  }
-
-  /** They are not always below the state directory, which the caller deletes. */
-  private void deleteSockets() {
-    try (Stream<Path> sockets = Files.list(layout.runtime())) {
-      for (Path socket : sockets.toList()) {
-        Files.deleteIfExists(socket);
-      }
-      Files.deleteIfExists(layout.runtime());
-    } catch (IOException _) {
-      // There was nothing, or what is left does no harm.
     }
   }
 }
