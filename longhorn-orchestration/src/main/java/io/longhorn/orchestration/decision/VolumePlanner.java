@@ -187,6 +187,9 @@ final class VolumePlanner {
       if (!engine.status().isServing() && instance.currentState() == InstanceView.State.RUNNING) {
         waits("IoHeld", "I/O is held: " + engine.status().state());
       }
+      if (instance.currentState() == InstanceView.State.UNKNOWN) {
+        waits("EngineUnknown", "the engine on " + node + " cannot be reached: " + whyNot(node));
+      }
       return status.with(State.ATTACHED, node);
     }
     waits("7.1/open", whatOpeningWaitsFor(isWanted, hasRunning));
@@ -217,6 +220,14 @@ final class VolumePlanner {
       case STOPPED, STARTING, STOPPING -> true;
       case RUNNING, ERROR, UNKNOWN -> false;
     };
+  }
+
+  private String whyNot(String node) {
+    return draft
+        .node(node)
+        .filter(found -> !found.ready().isTrue())
+        .map(found -> found.ready().message())
+        .orElse(engine.status().instance().message());
   }
 
   private String whatOpeningWaitsFor(boolean isEngineWanted, boolean hasRunning) {

@@ -203,8 +203,12 @@ final class VolumeLifeTest {
         .isEqualTo(InstanceView.State.UNKNOWN);
     assertThat(cluster.engine("v").spec().isWanted()).isTrue();
     assertThat(cluster.volume("v").status().robustness()).isEqualTo(Robustness.UNKNOWN);
+    assertThat(cluster.volume("v").status().condition("Waiting"))
+        .hasValueSatisfying(waits ->
+            assertThat(waits.message()).startsWith("the engine on node-1 cannot be reached: "));
     cluster.thaw(cluster.host("node-1"));
     cluster.settle();
+    assertThat(cluster.volume("v").status().conditions()).isEmpty();
     assertThat(cluster.volume("v").status().robustness()).isEqualTo(Robustness.HEALTHY);
     assertThat(cluster.engine("v").status().instance().uuid()).isEqualTo(before);
   }

@@ -153,7 +153,9 @@ final class VolumePlannerTest {
     assertThat(volume.status().currentNodeID()).isEqualTo(text(currentThen));
     assertThat(cluster.engine("v").spec().isWanted()).as("engine").isEqualTo(wantsEngine);
     assertThat(wantsReplicas(cluster)).as("replicas").isEqualTo(wantsReplicas);
-    boolean isAtRest = expected == State.DETACHED || expected == State.ATTACHED;
+    boolean isAtRest =
+        expected == State.DETACHED
+            || (expected == State.ATTACHED && engine != InstanceView.State.UNKNOWN);
     assertThat(volume.status().condition("Waiting").isPresent())
         .as("who waits says for what")
         .isEqualTo(!isAtRest);

@@ -11,6 +11,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
@@ -28,6 +30,9 @@ public final class LogsCommand implements Runnable {
   private static final int CHUNK_BYTES = 64 << 10;
   private static final long LOOK_AGAIN_NANOS = 200_000_000;
 
+  /** Before the node in the name of an instance manager, whose log has the name of the node. */
+  private static final String MANAGER = "instance-manager-";
+
   @Mixin private ClusterOptions cluster = new ClusterOptions();
 
   @Parameters(
@@ -35,7 +40,7 @@ public final class LogsCommand implements Runnable {
       arity = "0..1",
       defaultValue = "daemon",
       description =
-          "daemon (default), or the name of an instance manager's node, engine or replica.")
+          "daemon (default), or the name of an instance manager, its node, an engine or a replica.")
   private String name = "daemon";
 
   @Option(
@@ -71,7 +76,6 @@ public final class LogsCommand implements Runnable {
   }
 
   private Path find(RuntimeLayout layout) {
-    String file = name + ".log";
     if (!Files.isDirectory(layout.logs())) {
       throw new VolumeException(
           IoError.NOT_FOUND,
@@ -79,8 +83,11 @@ public final class LogsCommand implements Runnable {
               + layout.state()
               + "; start it: longhorn up");
     }
-    try (Stream<Path> logs = Files.walk(layout.logs(), 2)) {
-      List<Path> found = logs.filter(log -> log.getFileName().toString().equals(file)).toList();
+    try {
+      List<Path> found = named(layout.logs(), name);
+      if (found.isEmpty() && name.startsWith(MANAGER)) {
+        found = named(layout.logs(), name.substring(MANAGER.length()));
+      }
       if (found.isEmpty()) {
         throw new VolumeException(
             IoError.NOT_FOUND,
@@ -88,12 +95,20 @@ public final class LogsCommand implements Runnable {
                 + name
                 + "' in "
                 + layout.logs()
-                + "; names are daemon, node-1, and those of longhorn volume get");
+                + "; names are daemon, those of longhorn node ls, and the engine and"
+                + " the replicas of longhorn volume get NAME");
       }
-      return found.getFirst();
+      // An engine has a log on every node where it ran: the last one is meant.
+      return Collections.max(found, Comparator.comparing(log -> log.toFile().lastModified()));
     } catch (IOException e) {
       throw new VolumeException(
           IoError.EIO, "cannot look into " + layout.logs() + ": " + e.getMessage(), e);
+    }
+  }
+
+  private static List<Path> named(Path directory, String name) throws IOException {
+    try (Stream<Path> logs = Files.walk(directory, 2)) {
+      return logs.filter(log -> log.getFileName().toString().equals(name + ".log")).toList();
     }
   }
 }

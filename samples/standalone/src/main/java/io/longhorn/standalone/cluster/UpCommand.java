@@ -41,7 +41,9 @@ public final class UpCommand implements Callable<Integer> {
       names = "--nodes",
       defaultValue = "3",
       paramLabel = "N",
-      description = "How many nodes this machine plays (default ${DEFAULT-VALUE}).")
+      description =
+          "How many nodes this machine plays (default ${DEFAULT-VALUE}); a cluster that has more"
+              + " keeps them.")
   private int nodes;
 
   @Option(

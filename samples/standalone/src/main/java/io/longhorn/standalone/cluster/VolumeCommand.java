@@ -40,6 +40,10 @@ import picocli.CommandLine.Spec;
     subcommands = HelpCommand.class)
 public final class VolumeCommand implements Runnable {
   private static final int BROKEN = 1;
+
+  /** Of a replica's progress, what is a change worth a line. */
+  private static final int STEP_PERMILLE = 100;
+
   private static final Duration WATCH = Duration.ofSeconds(10);
 
   @Spec private CommandSpec spec = CommandSpec.create();
@@ -68,7 +72,9 @@ public final class VolumeCommand implements Runnable {
               paramLabel = "N",
               description = "How many replicas, each on another node (default ${DEFAULT-VALUE}).")
           int replicas,
-      @Option(names = "--migratable", description = "It may move between nodes while it is in use.")
+      @Option(
+              names = "--migratable",
+              description = "Not there yet: it is to move between nodes while it is in use.")
           boolean isMigratable,
       @Option(
               names = "--frontend",
@@ -236,11 +242,15 @@ public final class VolumeCommand implements Runnable {
           volume.state(),
           volume.robustness(),
           volume.currentNodeID(),
-          is(volume, "attached") ? volume.inSync() + "/" + volume.numberOfReplicas() : "",
+          isKnown(volume) ? volume.inSync() + "/" + volume.numberOfReplicas() : "",
           String.join(" ", volume.endpoints().values()),
           waitsFor(volume));
     }
     table.print(out);
+  }
+
+  private static boolean isKnown(VolumeReport volume) {
+    return is(volume, "attached") && !volume.robustness().equals("unknown");
   }
 
   private static void show(PrintWriter out, OutputOptions output, VolumeReport volume) {
@@ -291,7 +301,9 @@ public final class VolumeCommand implements Runnable {
   }
 
   @Command(
-      description = "Prints a line whenever a volume changes, until interrupted.",
+      description =
+          "Prints a line whenever a volume changes, and for each tenth that is copied to a replica,"
+              + " until interrupted.",
       mixinStandardHelpOptions = true)
   void watch(
       @Mixin ClusterOptions cluster,
@@ -324,7 +336,9 @@ public final class VolumeCommand implements Runnable {
                     + "="
                     + (replica.mode().isEmpty() ? replica.state() : replica.mode())
                     + (replica.mode().equals("WO")
-                        ? " " + replica.progressPermille() / 10 + "%"
+                        ? " "
+                            + replica.progressPermille() / STEP_PERMILLE * STEP_PERMILLE / 10
+                            + "%"
                         : ""))
             .collect(Collectors.joining(" "));
     String waits = waitsFor(volume);

@@ -75,8 +75,10 @@ public record VolumeReport(
       Optional<VolumeAttachment> attachment) {
     Volume.Spec spec = volume.spec();
     Volume.Status status = volume.status();
+    // Detached from a node that is down, an engine has the last that was heard of it.
+    Optional<Engine> heard = engine.filter(_ -> status.state() != Volume.State.DETACHED);
     TreeMap<String, String> endpoints = new TreeMap<>();
-    engine.ifPresent(one -> {
+    heard.ifPresent(one -> {
       if (!one.status().endpoints().isEmpty()) {
         endpoints.put(one.spec().nodeID(), one.status().endpoints().getFirst());
       }
@@ -108,7 +110,7 @@ public record VolumeReport(
         spec.numberOfReplicas(),
         spec.isMigratable(),
         engine.map(VolumeReport::report).orElse(new EngineReport("", "", "", "", "", 0, 0)),
-        replicas.stream().map(replica -> report(replica, engine)).toList(),
+        replicas.stream().map(replica -> report(replica, heard)).toList(),
         endpoints,
         tickets,
         status.conditions().stream().map(VolumeReport::report).toList());
