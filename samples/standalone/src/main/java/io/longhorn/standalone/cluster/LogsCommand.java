@@ -99,7 +99,7 @@ public final class LogsCommand implements Runnable {
                 + " the replicas of longhorn volume get NAME");
       }
       // An engine has a log on every node where it ran: the last one is meant.
-      return Collections.max(found, Comparator.comparing(log -> log.toFile().lastModified()));
+      return Collections.max(found, Comparator.comparingLong(log -> log.toFile().lastModified()));
     } catch (IOException e) {
       throw new VolumeException(
           IoError.EIO, "cannot look into " + layout.logs() + ": " + e.getMessage(), e);
