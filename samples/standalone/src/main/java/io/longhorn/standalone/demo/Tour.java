@@ -57,7 +57,7 @@ final class Tour implements AutoCloseable {
     cluster.up();
     journal.line(
         "three nodes",
-        "a daemon and an instance manager each, up after " + Journal.time(since(began)));
+        "one daemon, an instance manager for each; up after " + Journal.time(since(began)));
     cluster.run(new Command.CreateVolume(NAME, SIZE_BYTES, NODES, false));
     cluster.await(NAME, "it is created", volume -> volume.state().equals("detached"));
     began = System.nanoTime();

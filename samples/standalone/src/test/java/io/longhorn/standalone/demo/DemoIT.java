@@ -38,7 +38,7 @@ class DemoIT {
     List<String> lines = run("--seconds", "4", "--state", state.toString());
     assertThat(lines)
         .satisfiesExactly(
-            line -> assertThat(line).matches("three nodes +a daemon .* up after .*"),
+            line -> assertThat(line).matches("three nodes +one daemon, .* up after .*"),
             line -> assertThat(line).matches("one volume, 3 replicas +256 MiB, attached after .*"),
             line -> assertThat(line).contains("nbd+unix:///demo?socket="),
             line -> assertThat(line).matches("writing with verification +" + counts()),
