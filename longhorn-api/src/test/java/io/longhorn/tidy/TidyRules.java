@@ -81,6 +81,7 @@ final class TidyRules {
           new CoreRule("io.longhorn.api.wire", List.of()),
           new CoreRule("io.longhorn.engine.request", List.of()),
           new CoreRule("io.longhorn.engine.membership", List.of()),
+          new CoreRule("io.longhorn.engine.claim", List.of("io.longhorn.engine.membership")),
           new CoreRule("io.longhorn.engine.reconcile", List.of("io.longhorn.engine.request")),
           new CoreRule(
               "io.longhorn.engine.replication",
