@@ -28,7 +28,7 @@ import java.util.stream.StreamSupport;
  * A standalone cluster, driven by the longhorn command of the build's runtime directory, with a
  * state directory of its own. In the end no process of it is left, whatever became of it.
  */
-final class ClusterProcesses {
+public final class ClusterProcesses {
   /** For anything that is to come about; a machine with too much to do needs a part of it. */
   private static final Duration PATIENCE = Duration.ofMinutes(2);
 
@@ -45,7 +45,7 @@ final class ClusterProcesses {
   }
 
   /** A cluster of three nodes that is up. */
-  static ClusterProcesses up(Workbench bench) {
+  public static ClusterProcesses up(Workbench bench) {
     ClusterProcesses cluster = new ClusterProcesses(bench, bench.home().resolve("state"));
     bench.later(cluster::killEverything);
     cluster.run("up", "--nodes", "3", "--detach");
@@ -55,12 +55,12 @@ final class ClusterProcesses {
   // ---- commands ---------------------------------------------------------------------------------
 
   /** Runs a command to its good end; what it printed. */
-  String run(String... words) {
+  public String run(String... words) {
     return bench.run(command(words)).strip();
   }
 
   /** Runs a command to its end. */
-  Outcome tryRun(String... words) {
+  public Outcome tryRun(String... words) {
     return bench.tryRun(command(words));
   }
 
@@ -84,18 +84,18 @@ final class ClusterProcesses {
   }
 
   /** Creates a volume and attaches it; its URI. */
-  String attached(String volume, long sizeBytes, String node) {
+  public String attached(String volume, long sizeBytes, String node) {
     run("volume", "create", volume, "--size", Long.toString(sizeBytes));
     return attach(volume, node);
   }
 
   /** Attaches a volume; its URI. */
-  String attach(String volume, String node) {
+  public String attach(String volume, String node) {
     return run("volume", "attach", volume, "--node", node, "--timeout", seconds());
   }
 
   /** The option's value for commands that wait. */
-  static String seconds() {
+  public static String seconds() {
     return Long.toString(PATIENCE.toSeconds() - 10);
   }
 
@@ -137,7 +137,7 @@ final class ClusterProcesses {
   }
 
   /** Waits until a volume is attached, and all its replicas run and are in sync. */
-  VolumeReport awaitHealthy(String volume) {
+  public VolumeReport awaitHealthy(String volume) {
     return await(volume, "is healthy", ClusterProcesses::isHealthy);
   }
 
@@ -188,7 +188,7 @@ final class ClusterProcesses {
   }
 
   /** Where a volume's clients connect. */
-  static String uri(VolumeReport volume) {
+  public static String uri(VolumeReport volume) {
     return volume.endpoints().firstEntry().getValue();
   }
 
@@ -235,14 +235,14 @@ final class ClusterProcesses {
   // ---- processes --------------------------------------------------------------------------------
 
   /** SIGKILL; returns when it is gone. */
-  static void kill(long pid) {
+  public static void kill(long pid) {
     ProcessHandle process = ProcessHandle.of(pid).orElseThrow();
     process.destroyForcibly();
     Workbench.await("process " + pid + " is gone", () -> ProcessEnd.hasEnded(process));
   }
 
   /** Every process whose command line names the state directory: clients of its sockets too. */
-  List<ProcessHandle> processes() {
+  public List<ProcessHandle> processes() {
     return ProcessHandle.allProcesses()
         .filter(process ->
             process.info().commandLine().filter(line -> line.contains(state + "/")).isPresent())
@@ -250,7 +250,7 @@ final class ClusterProcesses {
   }
 
   /** SIGKILL to every process at once; returns when they are gone. */
-  void killEverything() {
+  public void killEverything() {
     Workbench.await(
         "no process is left",
         () -> {

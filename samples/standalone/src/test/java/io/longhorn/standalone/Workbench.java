@@ -20,7 +20,7 @@ import java.util.function.BooleanSupplier;
  * Where a test starts processes and makes disks. Everything is undone in reverse order by {@link
  * #close}, also when the test's JVM is told to end. Tools that are missing fail the test.
  */
-final class Workbench implements AutoCloseable {
+public final class Workbench implements AutoCloseable {
   /** Debian's, which has libnbd's module; another Python on PATH may not. */
   static final String PYTHON = "/usr/bin/python3";
 
@@ -42,15 +42,15 @@ final class Workbench implements AutoCloseable {
    *
    * @param text both of its outputs
    */
-  record Outcome(int exitCode, String text) {}
+  public record Outcome(int exitCode, String text) {}
 
   /** A workbench whose files are in {@code home}. */
-  Workbench(Path home) {
+  public Workbench(Path home) {
     this.home = home;
     Runtime.getRuntime().addShutdownHook(hook);
   }
 
-  Path home() {
+  public Path home() {
     return home;
   }
 
@@ -76,7 +76,7 @@ final class Workbench implements AutoCloseable {
   }
 
   /** Runs a tool to its end, which has to come in time. */
-  Outcome tryRun(String... command) {
+  public Outcome tryRun(String... command) {
     try {
       Path output = home.resolve("output-" + outputs.incrementAndGet());
       Process process =
@@ -118,7 +118,7 @@ final class Workbench implements AutoCloseable {
   }
 
   /** Waits until the condition holds; there is a bound. */
-  static void await(String what, BooleanSupplier condition) {
+  public static void await(String what, BooleanSupplier condition) {
     long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(TOOL_SECONDS);
     while (!condition.getAsBoolean()) {
       assertThat(System.nanoTime() - deadline).as("%s in time", what).isNegative();
