@@ -48,11 +48,8 @@ class ReplicaProcessTest {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
     Path options = Path.of("..", "samples", "standalone", "src", "main", "launcher");
-    for (String line : Files.readAllLines(options.resolve("replica.options"))) {
-      if (!line.startsWith("#")) {
-        command.add(line);
-      }
-    }
+    // Read by java itself: it knows what is quoted.
+    command.add("@" + options.resolve("replica.options"));
     command.add("--module-path");
     command.add(System.getProperty("jdk.module.path"));
     command.add("--module");
