@@ -1,5 +1,6 @@
 package io.longhorn.api.cluster;
 
+import io.longhorn.api.EngineId;
 import io.longhorn.api.ReplicaId;
 import io.longhorn.api.ReplicaMode;
 import io.longhorn.api.wire.FieldReader;
@@ -7,8 +8,11 @@ import io.longhorn.api.wire.FieldWriter;
 import io.longhorn.api.wire.WireFormatException;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.TreeSet;
 
 /** An engine of a volume. */
 public record Engine(String name, Spec spec, Status status) implements ClusterObject {
@@ -21,6 +25,9 @@ public record Engine(String name, Spec spec, Status status) implements ClusterOb
    * @param nbd where it listens for clients; empty: a unix socket of its own
    * @param isWanted whether it is to run ({@code desireState})
    * @param isActive whether it is the volume's engine, not one that a migration prepares
+   * @param replicas names of the replicas that it is to use
+   * @param upgradedReplicas names of those that it is to use once it runs from {@code image}; empty
+   *     unless a live upgrade goes on
    */
   public record Spec(
       String volumeName,
@@ -28,28 +35,79 @@ public record Engine(String name, Spec spec, Status status) implements ClusterOb
       String image,
       String nbd,
       boolean isWanted,
-      boolean isActive) {}
+      boolean isActive,
+      SortedSet<String> replicas,
+      SortedSet<String> upgradedReplicas) {
+    /** Copies the sets. */
+    public Spec {
+      replicas = Collections.unmodifiableSortedSet(new TreeSet<>(replicas));
+      upgradedReplicas = Collections.unmodifiableSortedSet(new TreeSet<>(upgradedReplicas));
+    }
+
+    /** Of a volume, nowhere and not wanted, without replicas. */
+    public static Spec stopped(String volume, String image, boolean isActive) {
+      return new Spec(
+          volume,
+          "",
+          image,
+          "",
+          false,
+          isActive,
+          Collections.emptySortedSet(),
+          Collections.emptySortedSet());
+    }
+
+    /** Wanted on a node, listening there. */
+    public Spec on(String node, String address) {
+      return new Spec(volumeName, node, image, address, true, isActive, replicas, upgradedReplicas);
+    }
+
+    /** Wanted, or not; where it is looked for stays. */
+    public Spec withWanted(boolean wanted) {
+      return new Spec(volumeName, nodeID, image, nbd, wanted, isActive, replicas, upgradedReplicas);
+    }
+
+    /** Run from another image, with these replicas from then on. */
+    public Spec withImage(String next, SortedSet<String> upgraded) {
+      return new Spec(volumeName, nodeID, next, nbd, isWanted, isActive, replicas, upgraded);
+    }
+
+    /** The volume's engine, or one that is prepared. */
+    public Spec withActive(boolean active) {
+      return new Spec(volumeName, nodeID, image, nbd, isWanted, active, replicas, upgradedReplicas);
+    }
+
+    /** With these replicas. */
+    public Spec withReplicas(SortedSet<String> next) {
+      return new Spec(volumeName, nodeID, image, nbd, isWanted, isActive, next, upgradedReplicas);
+    }
+  }
 
   /**
    * What it is.
    *
    * @param instance its process
+   * @param id of this start of it; empty before it has said so
    * @param isServing whether I/O goes on
    * @param generation of its session, 0 if it has none
    * @param state what membership is doing, in words
    * @param endpoints URIs for clients
    * @param replicas what it says of each replica
+   * @param currentImage what its process runs from, empty if there is none
    */
   public record Status(
       InstanceView instance,
+      Optional<EngineId> id,
       boolean isServing,
       long generation,
       String state,
       List<String> endpoints,
-      SortedMap<ReplicaId, Member> replicas) {
+      SortedMap<ReplicaId, Member> replicas,
+      String currentImage) {
     /** Nothing yet. */
     public static final Status NONE =
-        new Status(InstanceView.NONE, false, 0, "", List.of(), new TreeMap<>());
+        new Status(
+            InstanceView.NONE, Optional.empty(), false, 0, "", List.of(), new TreeMap<>(), "");
 
     /** Copies the collections. */
     public Status {
@@ -60,8 +118,23 @@ public record Engine(String name, Spec spec, Status status) implements ClusterOb
     /** With another state of its process; what the process said is kept only while it runs. */
     public Status with(InstanceView next) {
       return next.mayRun()
-          ? new Status(next, isServing, generation, state, endpoints, replicas)
-          : new Status(next, false, generation, "", List.of(), new TreeMap<>());
+          ? new Status(next, id, isServing, generation, state, endpoints, replicas, currentImage)
+          : new Status(
+              next, Optional.empty(), false, generation, "", List.of(), new TreeMap<>(), "");
+    }
+
+    /** Runs from another image than it did. */
+    public Status withCurrentImage(String image) {
+      return new Status(instance, id, isServing, generation, state, endpoints, replicas, image);
+    }
+
+    /** How many replicas it says are in sync. */
+    public int inSync() {
+      int count = 0;
+      for (Member member : replicas.values()) {
+        count += member.mode() == ReplicaMode.RW ? 1 : 0;
+      }
+      return count;
     }
   }
 
@@ -107,6 +180,10 @@ public record Engine(String name, Spec spec, Status status) implements ClusterOb
             .text(11, status.state);
     status.endpoints.forEach(uri -> out.nested(12, new FieldWriter().text(1, uri)));
     status.replicas.forEach((id, member) -> out.nested(13, member(id, member)));
+    out.texts(14, spec.replicas);
+    out.texts(15, spec.upgradedReplicas);
+    out.text(16, status.currentImage);
+    status.id.ifPresent(id -> out.uuid(17, id.uuid()));
     return out;
   }
 
@@ -127,15 +204,26 @@ public record Engine(String name, Spec spec, Status status) implements ClusterOb
           new Member(
               mode(member.number(2)), member.text(3), member.intNumber(4), member.number(5)));
     }
-    Spec spec = new Spec(in.text(2), in.text(3), in.text(4), in.text(5), in.bool(6), in.bool(7));
+    Spec spec =
+        new Spec(
+            in.text(2),
+            in.text(3),
+            in.text(4),
+            in.text(5),
+            in.bool(6),
+            in.bool(7),
+            in.allTexts(14),
+            in.allTexts(15));
     Status status =
         new Status(
             InstanceView.read(in.nested(8)),
+            in.has(17) ? Optional.of(new EngineId(in.uuid(17))) : Optional.empty(),
             in.bool(9),
             in.number(10),
             in.text(11),
             in.allNested(12).stream().map(uri -> uri.text(1)).toList(),
-            replicas);
+            replicas,
+            in.optionalText(16).orElse(""));
     return new Engine(in.text(1), spec, status);
   }
 

@@ -8,8 +8,9 @@ import io.longhorn.api.wire.WireFormatException;
  * The process that starts and watches engines and replicas on one node.
  *
  * @param nodeID its node
+ * @param type what it may start
  * @param image what it is started from
- * @param address where it listens for calls
+ * @param address where it listens for calls; empty: where its name says
  * @param state as the control plane last saw it
  * @param pid of the process, 0 if there is none
  * @param sinceMillis when it came into this state
@@ -17,12 +18,55 @@ import io.longhorn.api.wire.WireFormatException;
 public record InstanceManager(
     String name,
     String nodeID,
+    Type type,
     String image,
     String address,
     State state,
     long pid,
     long sinceMillis)
     implements ClusterObject {
+  /** What one may start. Numbers are for ever. */
+  public enum Type {
+    /** Engines and replicas. */
+    ALL_IN_ONE(1, "all-in-one"),
+    /** Engines only. */
+    ENGINE(2, "engine"),
+    /** Replicas only. */
+    REPLICA(3, "replica");
+
+    private final int code;
+    private final String text;
+
+    Type(int code, String text) {
+      this.code = code;
+      this.text = text;
+    }
+
+    private static Type ofCode(long code) {
+      for (Type type : values()) {
+        if (type.code == code) {
+          return type;
+        }
+      }
+      throw new WireFormatException("instance manager of unknown type " + code);
+    }
+
+    /** Whether it starts engines. */
+    public boolean hasEngines() {
+      return this != REPLICA;
+    }
+
+    /** Whether it starts replicas. */
+    public boolean hasReplicas() {
+      return this != ENGINE;
+    }
+
+    /** As Longhorn spells it. */
+    public String text() {
+      return text;
+    }
+  }
+
   /** Its states (section 6.1 of Longhorn's control plane). Numbers are for ever. */
   public enum State {
     /** Not started yet. */
@@ -71,7 +115,7 @@ public record InstanceManager(
   /** In another state. */
   public InstanceManager with(State next, long nextPid, long nowMillis) {
     long since = next == state ? sinceMillis : nowMillis;
-    return new InstanceManager(name, nodeID, image, address, next, nextPid, since);
+    return new InstanceManager(name, nodeID, type, image, address, next, nextPid, since);
   }
 
   @Override
@@ -83,13 +127,15 @@ public record InstanceManager(
         .text(4, address)
         .number(5, state.code)
         .number(6, pid)
-        .number(7, sinceMillis);
+        .number(7, sinceMillis)
+        .number(8, type.code);
   }
 
   static InstanceManager read(FieldReader in) {
     return new InstanceManager(
         in.text(1),
         in.text(2),
+        Type.ofCode(in.number(8, Type.ALL_IN_ONE.code)),
         in.text(3),
         in.text(4),
         State.ofCode(in.number(5)),

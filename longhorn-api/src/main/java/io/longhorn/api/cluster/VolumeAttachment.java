@@ -33,17 +33,27 @@ public record VolumeAttachment(String name, SortedMap<String, Ticket> tickets)
    * One who wants it attached.
    *
    * @param id the ticket's, unique within the volume
-   * @param type who asks: {@code longhorn-api} or {@code csi-attacher}
+   * @param type who asks, for example {@code longhorn-api} or {@code csi-attacher}: says how much
+   *     it counts
    * @param nodeID where
    * @param nbd where its engine listens for clients; empty: a unix socket of its own
+   * @param isFrontendDisabled whether it is to have no frontend there
    * @param createdMillis when it was made
    * @param satisfied whether it is attached there, with the reason
    */
   public record Ticket(
-      String id, String type, String nodeID, String nbd, long createdMillis, Condition satisfied) {
+      String id,
+      String type,
+      String nodeID,
+      String nbd,
+      boolean isFrontendDisabled,
+      long createdMillis,
+      Condition satisfied) {
     /** Satisfied, or not. */
     public Ticket with(Condition now) {
-      return now.saysSame(satisfied) ? this : new Ticket(id, type, nodeID, nbd, createdMillis, now);
+      return now.saysSame(satisfied)
+          ? this
+          : new Ticket(id, type, nodeID, nbd, isFrontendDisabled, createdMillis, now);
     }
 
     FieldWriter write() {
@@ -53,7 +63,8 @@ public record VolumeAttachment(String name, SortedMap<String, Ticket> tickets)
           .text(3, nodeID)
           .text(4, nbd)
           .number(5, createdMillis)
-          .nested(6, satisfied.write());
+          .nested(6, satisfied.write())
+          .bool(7, isFrontendDisabled);
     }
 
     static Ticket read(FieldReader in) {
@@ -62,6 +73,7 @@ public record VolumeAttachment(String name, SortedMap<String, Ticket> tickets)
           in.text(2),
           in.text(3),
           in.text(4),
+          in.bool(7),
           in.number(5),
           Condition.read(in.nested(6)));
     }

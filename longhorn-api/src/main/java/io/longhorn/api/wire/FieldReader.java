@@ -7,7 +7,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.UUID;
 
 /**
@@ -118,6 +120,13 @@ public final class FieldReader {
   /** Every nested record of a repeated field, in order; none is an empty list. */
   public List<FieldReader> allNested(int field) {
     return fields.getOrDefault(field, List.of()).stream().map(FieldReader::new).toList();
+  }
+
+  /** Every text of a repeated field, as a set; an older peer that does not send it sends none. */
+  public SortedSet<String> allTexts(int field) {
+    TreeSet<String> texts = new TreeSet<>();
+    allNested(field).forEach(one -> texts.add(one.text(1)));
+    return texts;
   }
 
   /** Every identity of a repeated field, in order. */

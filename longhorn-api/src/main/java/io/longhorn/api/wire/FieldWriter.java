@@ -4,6 +4,7 @@ import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.SortedSet;
 import java.util.UUID;
 
 /**
@@ -45,6 +46,12 @@ public final class FieldWriter {
   /** A nested record. */
   public FieldWriter nested(int field, FieldWriter value) {
     return bytes(field, value.toBytes());
+  }
+
+  /** A set of texts, as a repeated field. */
+  public FieldWriter texts(int field, SortedSet<String> texts) {
+    texts.forEach(text -> nested(field, new FieldWriter().text(1, text)));
+    return this;
   }
 
   /**

@@ -36,6 +36,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
@@ -129,10 +130,16 @@ public final class Daemon implements AutoCloseable {
             .orElseGet(() -> UUID.randomUUID().toString());
     Authority.requireValid("store:" + id);
     put(store, new Setting(CLUSTER_ID, id));
-    put(store, new EngineImage(Names.DEFAULT_IMAGE, launcher, version));
+    TreeSet<String> names = new TreeSet<>();
     for (int i = 1; i <= nodes; i++) {
-      addNode(store, layout, "node-" + i);
+      names.add("node-" + i);
     }
+    store.list(ObjectKind.NODE).forEach(node -> names.add(node.object().name()));
+    put(
+        store,
+        EngineImage.of(
+            Names.DEFAULT_IMAGE, launcher, version, EngineImage.Versions.first(version), names));
+    names.forEach(name -> addNode(store, layout, name));
     new VolumeCommands(store, Clock.systemUTC()).removeUnfinished();
     return id;
   }
@@ -141,15 +148,17 @@ public final class Daemon implements AutoCloseable {
     Condition unknown =
         new Condition("Ready", false, "Unknown", "not looked at yet", System.currentTimeMillis());
     if (store.get(new ObjectKey(ObjectKind.NODE, name)).isEmpty()) {
-      put(store, new Node(name, false, false, layout.node(name).toString(), unknown));
+      put(store, Node.of(name, layout.node(name).toString(), unknown));
     }
-    String manager = Names.instanceManager(name);
+    String manager =
+        Names.instanceManager(name, InstanceManager.Type.ALL_IN_ONE, Names.DEFAULT_IMAGE);
     if (store.get(new ObjectKey(ObjectKind.INSTANCE_MANAGER, manager)).isEmpty()) {
       put(
           store,
           new InstanceManager(
               manager,
               name,
+              InstanceManager.Type.ALL_IN_ONE,
               Names.DEFAULT_IMAGE,
               layout.managerAddress(name),
               InstanceManager.State.STOPPED,

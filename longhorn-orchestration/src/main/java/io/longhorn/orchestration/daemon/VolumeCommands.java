@@ -14,7 +14,6 @@ import io.longhorn.api.cluster.ObjectKey;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
-import io.longhorn.api.cluster.Volume.Robustness;
 import io.longhorn.api.cluster.Volume.State;
 import io.longhorn.api.cluster.VolumeAttachment;
 import io.longhorn.api.cluster.VolumeAttachment.Ticket;
@@ -81,16 +80,28 @@ final class VolumeCommands {
       removeUnfinished();
       List<Node> nodes = place(wanted.replicas());
       VolumeId id = new VolumeId(UUID.randomUUID());
+      String image = Names.DEFAULT_IMAGE;
       List<Replica> replicas = new ArrayList<>();
       for (Node node : nodes) {
         ReplicaId replica = new ReplicaId(UUID.randomUUID());
         String name = Names.replica(wanted.name(), replica);
-        String directory = RuntimeLayout.replica(node.diskPath(), name).toString();
+        Node.Disk disk = node.disks().getFirst();
+        String directory = RuntimeLayout.replica(disk.path(), name).toString();
         replicas.add(
             new Replica(
                 name,
                 new Replica.Spec(
-                    wanted.name(), replica, node.name(), directory, Names.DEFAULT_IMAGE, false),
+                    wanted.name(),
+                    replica,
+                    node.name(),
+                    disk.id(),
+                    directory,
+                    image,
+                    false,
+                    Names.engine(wanted.name(), 0),
+                    true,
+                    false,
+                    Replica.Health.NEW),
                 Replica.Status.NONE));
       }
       MembershipRecord first =
@@ -100,7 +111,7 @@ final class VolumeCommands {
       objects.add(
           new Engine(
               Names.engine(wanted.name(), 0),
-              new Engine.Spec(wanted.name(), "", Names.DEFAULT_IMAGE, "", false, true),
+              Engine.Spec.stopped(wanted.name(), image, true),
               Engine.Status.NONE));
       objects.add(new Membership(wanted.name(), VolumeRecord.ofNewVolume(first)));
       objects.add(new VolumeAttachment(wanted.name(), new TreeMap<>()));
@@ -108,16 +119,9 @@ final class VolumeCommands {
       objects.add(
           new Volume(
               wanted.name(),
-              new Volume.Spec(
-                  id,
-                  wanted.sizeBytes(),
-                  wanted.replicas(),
-                  wanted.isMigratable(),
-                  Names.DEFAULT_IMAGE,
-                  "",
-                  ""),
-              new Volume.Status(
-                  State.CREATING, Robustness.UNKNOWN, "", "", Names.DEFAULT_IMAGE, 0, List.of()),
+              Volume.Spec.of(
+                  id, wanted.sizeBytes(), wanted.replicas(), wanted.isMigratable(), image),
+              Volume.Status.creating(image),
               0));
       addAll(objects);
     });
@@ -298,7 +302,7 @@ final class VolumeCommands {
       Condition waiting =
           new Condition("Satisfied", false, "Waiting", "just asked for", clock.millis());
       Ticket ticket =
-          new Ticket(id, TICKET_TYPE, node.name(), wanted.nbd(), clock.millis(), waiting);
+          new Ticket(id, TICKET_TYPE, node.name(), wanted.nbd(), false, clock.millis(), waiting);
       change(
           ObjectKind.VOLUME_ATTACHMENT,
           volume.name(),

@@ -12,7 +12,9 @@ import java.util.List;
 
 /**
  * What a plan wants done. Every action is idempotent: it may be repeated, late, or lost; the next
- * plan looks again.
+ * plan looks again. One that was planned from an older view does no harm: objects are stored only
+ * if they are as the plan saw them, processes are told to stop by the uuid of their start, and an
+ * engine acts under a generation that its replicas check.
  */
 public sealed interface Action {
   /** Store an object, if it is still as the plan saw it. */
@@ -31,47 +33,64 @@ public sealed interface Action {
     String subject();
   }
 
+  /** What is asked of an instance manager. */
+  sealed interface ManagerAction extends ProcessAction {
+    /** Which one. */
+    InstanceManager manager();
+
+    @Override
+    default String subject() {
+      return manager().name();
+    }
+  }
+
   /** Start the process of an instance manager. */
   record StartInstanceManager(InstanceManager manager, Node node, EngineImage image)
-      implements ProcessAction {
-    @Override
-    public String subject() {
-      return manager.name();
-    }
-  }
+      implements ManagerAction {}
 
   /** End the process of an instance manager at once, and everything it had started with it. */
-  record KillInstanceManager(InstanceManager manager) implements ProcessAction {
-    @Override
-    public String subject() {
-      return manager.name();
-    }
-  }
+  record KillInstanceManager(InstanceManager manager) implements ManagerAction {}
 
-  /** Make the directory of a replica of a new volume. */
+  /** Make the directory of a replica of a new volume, or of one more of a volume. */
   record CreateDirectory(
       InstanceManager manager, Replica replica, Volume volume, List<Replica> all, EngineImage image)
-      implements ProcessAction {
+      implements ManagerAction {
     @Override
     public String subject() {
       return Names.creation(replica);
     }
   }
 
-  /** Delete the directory of a replica of a deleted volume. */
-  record DeleteDirectory(InstanceManager manager, Replica replica) implements ProcessAction {
+  /** Delete the directory of a replica. */
+  record DeleteDirectory(InstanceManager manager, Replica replica) implements ManagerAction {
     @Override
     public String subject() {
       return Names.deletion(replica);
     }
   }
 
-  /** Start the process of a replica. */
-  record StartReplica(InstanceManager manager, Replica replica, EngineImage image)
-      implements ProcessAction {
+  /**
+   * Start the process of a replica.
+   *
+   * @param isStandby whether it is not to take the lock of its directory yet
+   */
+  record StartReplica(
+      InstanceManager manager, Replica replica, EngineImage image, boolean isStandby)
+      implements ManagerAction {
     @Override
     public String subject() {
       return replica.name();
+    }
+  }
+
+  /**
+   * Let a replica that stands by take its directory from the process that holds it, if one does.
+   */
+  record PromoteReplica(InstanceManager manager, Replica standby, Replica holder)
+      implements ManagerAction {
+    @Override
+    public String subject() {
+      return standby.name();
     }
   }
 
@@ -82,16 +101,50 @@ public sealed interface Action {
       Volume volume,
       List<Replica> replicas,
       EngineImage image)
-      implements ProcessAction {
+      implements ManagerAction {
     @Override
     public String subject() {
       return engine.name();
     }
   }
 
+  /**
+   * Start another process of an engine in the instance manager of the old one, let it take the
+   * clients and the volume over, then end the old one. If it fails, the old one goes on.
+   */
+  record SwapEngine(
+      InstanceManager manager,
+      Engine engine,
+      Volume volume,
+      List<Replica> replicas,
+      EngineImage image)
+      implements ManagerAction {
+    @Override
+    public String subject() {
+      return engine.name();
+    }
+  }
+
+  /** Tell an engine which replicas it is to use. */
+  record ConfigureEngine(InstanceManager manager, Engine engine, List<Replica> replicas)
+      implements ManagerAction {
+    @Override
+    public String subject() {
+      return engine.name();
+    }
+  }
+
+  /** Tell an engine that it is the only one of its volume from now on: it claims, and stays. */
+  record FinishMigration(InstanceManager manager, Engine winner) implements ManagerAction {
+    @Override
+    public String subject() {
+      return winner.name();
+    }
+  }
+
   /** Stop a process: first asked to, then made to. */
   record StopInstance(InstanceManager manager, String instance, String uuid)
-      implements ProcessAction {
+      implements ManagerAction {
     @Override
     public String subject() {
       return instance;
@@ -100,7 +153,7 @@ public sealed interface Action {
 
   /** Forget a process that has ended. */
   record ForgetInstance(InstanceManager manager, String instance, String uuid)
-      implements ProcessAction {
+      implements ManagerAction {
     @Override
     public String subject() {
       return instance;

@@ -1,31 +1,361 @@
 package io.longhorn.orchestration.decision;
 
 import io.longhorn.api.cluster.ClusterObject;
+import io.longhorn.api.cluster.Engine;
+import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.ObjectKey;
+import io.longhorn.api.cluster.ObjectKind;
+import io.longhorn.api.cluster.Replica;
+import io.longhorn.api.cluster.Setting;
+import io.longhorn.api.cluster.Volume;
+import java.util.Collection;
 import java.util.Collections;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.TreeSet;
 
 /**
- * The whole cluster at one moment, as one plan sees it.
+ * The whole cluster as plans see it: the objects as they are stored, and what was seen of nodes,
+ * instance managers and engines. Kept up to date change by change, with what belongs together
+ * beside each other, so that a plan for one volume does not cost more the more volumes there are.
  *
- * @param nowMillis milliseconds since 1970
- * @param objects as they are stored
- * @param managers what was seen of instance managers, by name
- * @param engines what engines said, by name of the engine
- * @param isStopping whether the cluster is going down: every volume is to be detached, tickets
- *     notwithstanding
+ * <p>One owner thread. A plan reads it and changes nothing.
  */
-public record ClusterView(
-    long nowMillis,
-    SortedMap<ObjectKey, ClusterObject> objects,
-    SortedMap<String, ManagerSeen> managers,
-    SortedMap<String, EngineSeen> engines,
-    boolean isStopping) {
-  /** Copies the maps. */
-  public ClusterView {
-    objects = Collections.unmodifiableSortedMap(new TreeMap<>(objects));
-    managers = Collections.unmodifiableSortedMap(new TreeMap<>(managers));
-    engines = Collections.unmodifiableSortedMap(new TreeMap<>(engines));
+public final class ClusterView {
+  private final TreeMap<ObjectKey, ClusterObject> objects = new TreeMap<>();
+  private final TreeMap<String, TreeMap<String, Engine>> enginesByVolume = new TreeMap<>();
+  private final TreeMap<String, TreeMap<String, Replica>> replicasByVolume = new TreeMap<>();
+  private final TreeMap<String, TreeMap<String, Replica>> replicasByNode = new TreeMap<>();
+  private final TreeMap<String, TreeMap<String, InstanceManager>> managersByNode = new TreeMap<>();
+  private final TreeMap<String, ManagerSeen> managers = new TreeMap<>();
+  private final TreeMap<String, EngineSeen> engines = new TreeMap<>();
+  private final TreeMap<String, NodeSeen> nodes = new TreeMap<>();
+  private final Set<Capability> capabilities;
+
+  /** Volumes whose plan may be another one than when they were last looked at. */
+  private final TreeSet<String> dirty = new TreeSet<>();
+
+  private boolean isClusterDirty = true;
+  private long nowMillis;
+  private boolean isStopping;
+
+  /** An empty cluster, whose executor can do this. */
+  public ClusterView(Set<Capability> capabilities) {
+    this.capabilities = EnumSet.noneOf(Capability.class);
+    this.capabilities.addAll(capabilities);
+  }
+
+  /** A cluster with these objects, whose executor can do everything. */
+  public static ClusterView of(long nowMillis, Collection<? extends ClusterObject> objects) {
+    ClusterView view = new ClusterView(EnumSet.allOf(Capability.class));
+    view.now(nowMillis);
+    objects.forEach(view::put);
+    return view;
+  }
+
+  // ---- changes --------------------------------------------------------------------------------
+
+  /** It is that time, in milliseconds since 1970. */
+  public void now(long millis) {
+    nowMillis = millis;
+  }
+
+  /** Whether the cluster goes down: every volume is to be detached, tickets notwithstanding. */
+  public void stopping(boolean stopping) {
+    if (stopping != isStopping) {
+      isStopping = stopping;
+      everythingChanged();
+    }
+  }
+
+  /** An object is stored so. */
+  public void put(ClusterObject object) {
+    ClusterObject before = objects.put(object.key(), object);
+    if (object.equals(before)) {
+      return;
+    }
+    if (before != null) {
+      unindex(before);
+    }
+    index(object);
+    changed(object);
+  }
+
+  /** An object is not stored any more. */
+  public void remove(ObjectKey key) {
+    ClusterObject before = objects.remove(key);
+    if (before != null) {
+      unindex(before);
+      changed(before);
+    }
+  }
+
+  /** An instance manager was looked at. */
+  public void seen(String manager, ManagerSeen now) {
+    ManagerSeen before = managers.put(manager, now);
+    if (now.equals(before)) {
+      return;
+    }
+    isClusterDirty = true;
+    if (before == null || before.reach() != now.reach() || before.pid() != now.pid()) {
+      find(ObjectKind.INSTANCE_MANAGER, manager, InstanceManager.class)
+          .ifPresent(object -> nodeChanged(object.nodeID()));
+      return;
+    }
+    // Whose processes came, went, or changed.
+    before
+        .instances()
+        .forEach((name, instance) -> {
+          if (!instance.equals(now.instances().get(name))) {
+            dirtyInstance(name);
+          }
+        });
+    now.instances().keySet().stream()
+        .filter(name -> !before.instances().containsKey(name))
+        .forEach(this::dirtyInstance);
+  }
+
+  /** An engine has spoken. */
+  public void seen(String engine, EngineSeen now) {
+    if (!now.equals(engines.put(engine, now))) {
+      dirtyInstance(engine);
+    }
+  }
+
+  /** An engine is not looked at any more. */
+  public void forgetEngine(String engine) {
+    if (engines.remove(engine) != null) {
+      dirtyInstance(engine);
+    }
+  }
+
+  /** The orchestrator said something of a node. */
+  public void seen(String node, NodeSeen now) {
+    if (!now.equals(nodes.put(node, now))) {
+      isClusterDirty = true;
+    }
+  }
+
+  /** Everything is to be looked at again. */
+  public void everythingChanged() {
+    isClusterDirty = true;
+    dirty.addAll(volumeNames());
+  }
+
+  /** A volume is to be looked at again. */
+  public void touch(String volume) {
+    dirty.add(volume);
+  }
+
+  /** Nodes, instance managers and images are to be looked at again. */
+  public void touchCluster() {
+    isClusterDirty = true;
+  }
+
+  /** The volume that an object belongs to; empty for one that belongs to none. */
+  public String volumeOf(ObjectKey key) {
+    return switch (key.kind()) {
+      case VOLUME, VOLUME_ATTACHMENT, MEMBERSHIP -> key.name();
+      case ENGINE, REPLICA -> Names.volumeOf(key.name());
+      case SETTING, NODE, INSTANCE_MANAGER, ENGINE_IMAGE, EVENT -> "";
+    };
+  }
+
+  private void changed(ClusterObject object) {
+    switch (object) {
+      case Volume volume -> {
+        dirty.add(volume.name());
+        isClusterDirty = true;
+      }
+      case Engine engine -> dirty.add(engine.spec().volumeName());
+      case Replica replica -> dirty.add(replica.spec().volumeName());
+      default -> {
+        switch (object.kind()) {
+          case VOLUME_ATTACHMENT, MEMBERSHIP -> dirty.add(object.name());
+          case EVENT -> {}
+          case NODE -> {
+            isClusterDirty = true;
+            nodeChanged(object.name());
+          }
+          case INSTANCE_MANAGER -> {
+            isClusterDirty = true;
+            nodeChanged(((InstanceManager) object).nodeID());
+          }
+          case SETTING, ENGINE_IMAGE -> everythingChanged();
+          case VOLUME, ENGINE, REPLICA -> throw new IllegalStateException("unreachable");
+        }
+      }
+    }
+  }
+
+  /** Everything that has, had, or wants something there, and whatever waits for a node. */
+  private void nodeChanged(String node) {
+    replicasOn(node).forEach(replica -> dirty.add(replica.spec().volumeName()));
+    for (Volume volume : all(ObjectKind.VOLUME, Volume.class)) {
+      boolean isThere =
+          volume.spec().nodeID().equals(node)
+              || volume.spec().migrationNodeID().equals(node)
+              || volume.status().currentNodeID().equals(node)
+              || volume.status().currentMigrationNodeID().equals(node)
+              || !volume.status().conditions().isEmpty();
+      if (isThere) {
+        dirty.add(volume.name());
+      }
+    }
+  }
+
+  private void dirtyInstance(String instance) {
+    isClusterDirty = true;
+    String volume = Names.volumeOf(instance);
+    if (!volume.isEmpty()) {
+      dirty.add(volume);
+    }
+  }
+
+  private void index(ClusterObject object) {
+    switch (object) {
+      case Engine engine -> add(enginesByVolume, engine.spec().volumeName(), engine.name(), engine);
+      case Replica replica -> {
+        add(replicasByVolume, replica.spec().volumeName(), replica.name(), replica);
+        add(replicasByNode, replica.spec().nodeID(), replica.name(), replica);
+      }
+      case InstanceManager manager ->
+          add(managersByNode, manager.nodeID(), manager.name(), manager);
+      default -> {}
+    }
+  }
+
+  private void unindex(ClusterObject object) {
+    switch (object) {
+      case Engine engine -> drop(enginesByVolume, engine.spec().volumeName(), engine.name());
+      case Replica replica -> {
+        drop(replicasByVolume, replica.spec().volumeName(), replica.name());
+        drop(replicasByNode, replica.spec().nodeID(), replica.name());
+      }
+      case InstanceManager manager -> drop(managersByNode, manager.nodeID(), manager.name());
+      default -> {}
+    }
+  }
+
+  private static <T> void add(
+      Map<String, TreeMap<String, T>> index, String of, String name, T value) {
+    index.computeIfAbsent(of, _ -> new TreeMap<>()).put(name, value);
+  }
+
+  private static <T> void drop(Map<String, TreeMap<String, T>> index, String of, String name) {
+    TreeMap<String, T> there = index.get(of);
+    if (there != null && there.remove(name) != null && there.isEmpty()) {
+      index.remove(of);
+    }
+  }
+
+  // ---- what is to be planned ------------------------------------------------------------------
+
+  /** Volumes to be looked at again; from now on none is. */
+  public SortedSet<String> takeDirty() {
+    SortedSet<String> taken = new TreeSet<>(dirty);
+    dirty.clear();
+    return taken;
+  }
+
+  /** Whether nodes, instance managers and images are to be looked at again; from now on not. */
+  public boolean takeClusterDirty() {
+    boolean taken = isClusterDirty;
+    isClusterDirty = false;
+    return taken;
+  }
+
+  // ---- reading --------------------------------------------------------------------------------
+
+  /** Now, in milliseconds since 1970. */
+  public long nowMillis() {
+    return nowMillis;
+  }
+
+  /** Whether the cluster goes down. */
+  public boolean isStopping() {
+    return isStopping;
+  }
+
+  /** Whether the executor can do that. */
+  public boolean can(Capability capability) {
+    return capabilities.contains(capability);
+  }
+
+  /** The settings. */
+  public Settings settings() {
+    return new Settings(key -> find(ObjectKind.SETTING, key, Setting.class).map(Setting::value));
+  }
+
+  /** Every object, by key. */
+  public SortedMap<ObjectKey, ClusterObject> objects() {
+    return Collections.unmodifiableSortedMap(objects);
+  }
+
+  /** Names of all volumes. */
+  public List<String> volumeNames() {
+    return all(ObjectKind.VOLUME, Volume.class).stream().map(Volume::name).toList();
+  }
+
+  /** What was last seen of an instance manager. */
+  public ManagerSeen manager(String name) {
+    return managers.getOrDefault(name, ManagerSeen.NOT_YET);
+  }
+
+  /** What an engine last said. */
+  public Optional<EngineSeen> engine(String name) {
+    return Optional.ofNullable(engines.get(name));
+  }
+
+  /** What was last said of a node; empty where nobody says anything. */
+  public Optional<NodeSeen> node(String name) {
+    return Optional.ofNullable(nodes.get(name));
+  }
+
+  /** Engines of a volume, by name. */
+  public SortedMap<String, Engine> enginesOf(String volume) {
+    return enginesByVolume.getOrDefault(volume, new TreeMap<>());
+  }
+
+  /** Replicas of a volume, by name. */
+  public SortedMap<String, Replica> replicasOf(String volume) {
+    return replicasByVolume.getOrDefault(volume, new TreeMap<>());
+  }
+
+  /** Replicas on a node, of all volumes, by name. */
+  public Collection<Replica> replicasOn(String node) {
+    return Collections.unmodifiableCollection(
+        replicasByNode.getOrDefault(node, new TreeMap<>()).values());
+  }
+
+  /** Instance managers of a node, by name. */
+  public SortedMap<String, InstanceManager> managersOn(String node) {
+    return managersByNode.getOrDefault(node, new TreeMap<>());
+  }
+
+  /** All objects of a kind, by name. */
+  public <T extends ClusterObject> List<T> all(ObjectKind kind, Class<T> type) {
+    return objects.subMap(first(kind), last(kind)).values().stream().map(type::cast).toList();
+  }
+
+  /** One object; none for an empty name. */
+  public <T extends ClusterObject> Optional<T> find(ObjectKind kind, String name, Class<T> type) {
+    return name.isEmpty()
+        ? Optional.empty()
+        : Optional.ofNullable(objects.get(new ObjectKey(kind, name))).map(type::cast);
+  }
+
+  private static ObjectKey first(ObjectKind kind) {
+    return new ObjectKey(kind, "\0");
+  }
+
+  private static ObjectKey last(ObjectKind kind) {
+    return new ObjectKey(kind, "\uffff");
   }
 }

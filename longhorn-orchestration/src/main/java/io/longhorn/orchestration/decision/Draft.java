@@ -1,10 +1,12 @@
 package io.longhorn.orchestration.decision;
 
+import io.longhorn.api.EngineId;
 import io.longhorn.api.cluster.ClusterObject;
 import io.longhorn.api.cluster.Condition;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.EngineImage;
 import io.longhorn.api.cluster.InstanceManager;
+import io.longhorn.api.cluster.Membership;
 import io.longhorn.api.cluster.Node;
 import io.longhorn.api.cluster.ObjectKey;
 import io.longhorn.api.cluster.ObjectKind;
@@ -12,169 +14,317 @@ import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.VolumeAttachment;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
-import java.util.SortedSet;
 import java.util.TreeMap;
-import java.util.TreeSet;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A plan in the making: the objects as they will be once what is planned so far is stored, and what
- * else is to be done. Each planner sees what those before it decided.
+ * else is to be done. Each planner sees what those before it decided. It holds only what the plan
+ * changes; everything else is read through to the view.
  */
-final class Draft {
+public final class Draft {
   private final ClusterView view;
-  private final TreeMap<ObjectKey, ClusterObject> objects;
-  private final SortedSet<ObjectKey> changed = new TreeSet<>();
+
+  /** Changed objects; null for one that is to be removed. */
+  private final TreeMap<ObjectKey, @Nullable ClusterObject> changed = new TreeMap<>();
+
   private final List<Action.Tell> tells = new ArrayList<>();
   private final List<Action> actions = new ArrayList<>();
+  private final List<Plan.Reason> reasons = new ArrayList<>();
+  private long lookAgainMillis = Long.MAX_VALUE;
 
-  Draft(ClusterView view) {
+  /** An empty plan for a view. */
+  public Draft(ClusterView view) {
     this.view = view;
-    objects = new TreeMap<>(view.objects());
   }
 
-  long nowMillis() {
+  /** What it is planned for. */
+  public ClusterView view() {
+    return view;
+  }
+
+  /** Now, in milliseconds since 1970. */
+  public long nowMillis() {
     return view.nowMillis();
   }
 
-  boolean isStopping() {
+  /** Whether the cluster goes down. */
+  public boolean isStopping() {
     return view.isStopping();
   }
 
-  ManagerSeen seen(InstanceManager manager) {
-    return view.managers().getOrDefault(manager.name(), ManagerSeen.NOT_YET);
+  /** The settings. */
+  public Settings settings() {
+    return view.settings();
+  }
+
+  /** What was last seen of an instance manager. */
+  public ManagerSeen seen(InstanceManager manager) {
+    return view.manager(manager.name());
   }
 
   /** Whether anybody has looked at it since this control plane was started. */
-  boolean isSeen(InstanceManager manager) {
+  public boolean isSeen(InstanceManager manager) {
     return seen(manager).reach() != ManagerSeen.Reach.NOT_SEEN;
   }
 
-  Optional<EngineSeen> seen(Engine engine) {
-    return Optional.ofNullable(view.engines().get(engine.name()));
+  /** What an engine last said. */
+  public Optional<EngineSeen> seen(Engine engine) {
+    return view.engine(engine.name());
   }
 
   // ---- objects --------------------------------------------------------------------------------
 
-  void put(ClusterObject object) {
-    if (!object.equals(objects.put(object.key(), object))) {
-      changed.add(object.key());
-    }
+  /** It is to be stored so. */
+  public void put(ClusterObject object) {
+    changed.put(object.key(), object);
   }
 
-  void remove(ObjectKey key) {
-    if (objects.remove(key) != null) {
-      changed.add(key);
-    }
+  /** It is to be removed. */
+  public void remove(ObjectKey key) {
+    changed.put(key, null);
   }
 
-  List<Node> nodes() {
+  /** One object as it will be; none for an empty name. */
+  public <T extends ClusterObject> Optional<T> find(ObjectKind kind, String name, Class<T> type) {
+    if (name.isEmpty()) {
+      return Optional.empty();
+    }
+    ObjectKey key = new ObjectKey(kind, name);
+    return changed.containsKey(key)
+        ? Optional.ofNullable(changed.get(key)).map(type::cast)
+        : view.find(kind, name, type);
+  }
+
+  /** All objects of a kind as they will be, by name. As long as the cluster has them. */
+  public <T extends ClusterObject> List<T> all(ObjectKind kind, Class<T> type) {
+    TreeMap<String, T> found = new TreeMap<>();
+    view.all(kind, type).forEach(object -> found.put(object.name(), object));
+    return overlaid(found, type, _ -> true);
+  }
+
+  private <T extends ClusterObject> List<T> overlaid(
+      SortedMap<String, T> found, Class<T> type, Function<T, Boolean> belongs) {
+    TreeMap<String, T> now = new TreeMap<>(found);
+    changed.forEach((key, object) -> {
+      ClusterObject before = view.objects().get(key);
+      boolean isOfType = type.isInstance(object) || type.isInstance(before);
+      if (isOfType) {
+        now.remove(key.name());
+        if (object != null && belongs.apply(type.cast(object))) {
+          now.put(key.name(), type.cast(object));
+        }
+      }
+    });
+    return List.copyOf(now.values());
+  }
+
+  /** All nodes. */
+  public List<Node> nodes() {
     return all(ObjectKind.NODE, Node.class);
   }
 
-  List<InstanceManager> instanceManagers() {
+  /** All instance managers. */
+  public List<InstanceManager> instanceManagers() {
     return all(ObjectKind.INSTANCE_MANAGER, InstanceManager.class);
   }
 
-  List<Volume> volumes() {
-    return all(ObjectKind.VOLUME, Volume.class);
+  /** Engines of a volume, by name: one, or two while it migrates. */
+  public List<Engine> enginesOf(String volume) {
+    return overlaid(
+        view.enginesOf(volume), Engine.class, engine -> engine.spec().volumeName().equals(volume));
   }
 
-  List<Engine> engines() {
-    return all(ObjectKind.ENGINE, Engine.class);
+  /** The volume's engine (3.4): the active one. */
+  public Optional<Engine> engineOf(Volume volume) {
+    return enginesOf(volume.name()).stream().filter(engine -> engine.spec().isActive()).findFirst();
   }
 
-  List<Replica> replicas() {
-    return all(ObjectKind.REPLICA, Replica.class);
+  /**
+   * The engine that owns the volume's generation; before any has taken one, the volume's engine.
+   * Empty if the owner is a start of a process that is not known any more.
+   */
+  public Optional<Engine> ownerOf(Volume volume) {
+    Optional<EngineId> owner =
+        membershipOf(volume).flatMap(membership -> membership.record().owner());
+    List<Engine> engines = enginesOf(volume.name());
+    Optional<Engine> known =
+        engines.stream()
+            .filter(engine -> engine.status().id().isPresent())
+            .filter(engine -> engine.status().id().equals(owner))
+            .findFirst();
+    boolean isAnyNamed = engines.stream().anyMatch(engine -> engine.status().id().isPresent());
+    return known.isPresent() || (owner.isPresent() && isAnyNamed && engines.size() > 1)
+        ? known
+        : engineOf(volume);
   }
 
-  Optional<Engine> engineOf(Volume volume) {
-    return engines().stream()
-        .filter(engine -> engine.spec().volumeName().equals(volume.name()))
-        .filter(engine -> engine.spec().isActive())
-        .findFirst();
+  /** Replicas of a volume, by name; while it migrates or is upgraded, those that stand by too. */
+  public List<Replica> replicasOf(Volume volume) {
+    return overlaid(
+        view.replicasOf(volume.name()),
+        Replica.class,
+        replica -> replica.spec().volumeName().equals(volume.name()));
   }
 
-  List<Replica> replicasOf(Volume volume) {
-    return replicas().stream()
-        .filter(replica -> replica.spec().volumeName().equals(volume.name()))
-        .toList();
+  /** Its replicas that are its own, not those that stand by. */
+  public List<Replica> activeReplicasOf(Volume volume) {
+    return replicasOf(volume).stream().filter(replica -> replica.spec().isActive()).toList();
   }
 
-  VolumeAttachment attachmentOf(Volume volume) {
+  /** Its tickets. */
+  public VolumeAttachment attachmentOf(Volume volume) {
     return find(ObjectKind.VOLUME_ATTACHMENT, volume.name(), VolumeAttachment.class)
         .orElseGet(() -> new VolumeAttachment(volume.name(), new TreeMap<>()));
   }
 
-  Optional<Volume> volume(String name) {
+  /** Who is in sync, and which engine may write. */
+  public Optional<Membership> membershipOf(Volume volume) {
+    return find(ObjectKind.MEMBERSHIP, volume.name(), Membership.class);
+  }
+
+  /** A volume. */
+  public Optional<Volume> volume(String name) {
     return find(ObjectKind.VOLUME, name, Volume.class);
   }
 
-  Optional<Node> node(String name) {
+  /** A node. */
+  public Optional<Node> node(String name) {
     return find(ObjectKind.NODE, name, Node.class);
   }
 
-  Optional<EngineImage> image(String name) {
+  /** An image. */
+  public Optional<EngineImage> image(String name) {
     return find(ObjectKind.ENGINE_IMAGE, name, EngineImage.class);
   }
 
-  /** The one of a node. */
-  Optional<InstanceManager> instanceManagerOn(String node) {
-    return instanceManagers().stream().filter(manager -> manager.nodeID().equals(node)).findFirst();
+  /** Instance managers of a node, by name. */
+  public List<InstanceManager> managersOn(String node) {
+    return overlaid(
+        view.managersOn(node), InstanceManager.class, manager -> manager.nodeID().equals(node));
   }
 
-  private <T extends ClusterObject> List<T> all(ObjectKind kind, Class<T> type) {
-    SortedMap<ObjectKey, ClusterObject> from = objects.tailMap(first(kind));
-    List<T> found = new ArrayList<>();
-    for (Map.Entry<ObjectKey, ClusterObject> entry : from.entrySet()) {
-      if (entry.getKey().kind() != kind) {
-        break;
-      }
-      found.add(type.cast(entry.getValue()));
-    }
-    return found;
+  /** The instance manager that starts new engines, or new replicas, on a node. */
+  public Optional<InstanceManager> defaultManager(String node, boolean isForEngine) {
+    String image = settings().text(Settings.Key.DEFAULT_INSTANCE_MANAGER_IMAGE);
+    return managersOn(node).stream()
+        .filter(manager -> manager.image().equals(image))
+        .filter(manager -> isForEngine ? manager.type().hasEngines() : manager.type().hasReplicas())
+        .findFirst();
   }
 
-  private static ObjectKey first(ObjectKind kind) {
-    return new ObjectKey(kind, "\0");
+  /**
+   * The instance manager of an engine: the one that has its process; the default one of its node if
+   * it has none.
+   */
+  public Optional<InstanceManager> managerOf(Engine engine) {
+    return find(
+            ObjectKind.INSTANCE_MANAGER,
+            engine.status().instance().instanceManagerName(),
+            InstanceManager.class)
+        .or(() -> defaultManager(engine.spec().nodeID(), true));
   }
 
-  private <T extends ClusterObject> Optional<T> find(ObjectKind kind, String name, Class<T> type) {
-    return name.isEmpty()
-        ? Optional.empty()
-        : Optional.ofNullable(objects.get(new ObjectKey(kind, name))).map(type::cast);
+  /** The same for a replica. */
+  public Optional<InstanceManager> managerOf(Replica replica) {
+    return find(
+            ObjectKind.INSTANCE_MANAGER,
+            replica.status().instance().instanceManagerName(),
+            InstanceManager.class)
+        .or(() -> defaultManager(replica.spec().nodeID(), false));
+  }
+
+  /** Whether a node is down or gone: not whether it only has trouble (section 8). */
+  public boolean isDown(String node) {
+    Optional<Node> found = node(node);
+    return found.isEmpty()
+        || (!found.get().ready().isTrue() && Names.isDownReason(found.get().ready().reason()));
   }
 
   // ---- what is to be done ---------------------------------------------------------------------
 
-  void act(Action action) {
+  /** Something to be carried out. */
+  public void act(Action.ProcessAction action) {
     actions.add(action);
   }
 
-  void tell(ClusterObject about, boolean isWarning, String reason, String message) {
+  /** Something for people to know. */
+  public void tell(ClusterObject about, boolean isWarning, String reason, String message) {
     tells.add(new Action.Tell(about.key(), isWarning, reason, message));
   }
 
-  Condition condition(String type, boolean isTrue, String reason, String message) {
+  /** A condition that begins now. */
+  public Condition condition(String type, boolean isTrue, String reason, String message) {
     return new Condition(type, isTrue, reason, message, nowMillis());
   }
 
   /**
-   * Replicas, then engines, then the rest, the volume last: every prefix of it converges. What is
-   * told of an object comes right after its change: a plan that is cut off there tells of what was
-   * done, and of nothing else, for the next one does not see the change any more.
+   * Something of a volume is not as wanted, and why. Shown in its status for as long as it is said
+   * in every plan; of several of one type, the first.
+   *
+   * @param type what waits, for example {@link Names#MIGRATION}
+   * @param rule the rule's name
    */
-  List<Action> plan() {
+  public void waits(Volume volume, String type, String rule, String message) {
+    boolean isSaid =
+        reasons.stream()
+            .anyMatch(
+                reason -> reason.about().equals(volume.key()) && reason.what().type().equals(type));
+    if (!isSaid) {
+      reasons.add(new Plan.Reason(volume.key(), condition(type, true, rule, message)));
+    }
+  }
+
+  /** Whether a volume waited for the same already before this plan: then nobody is told again. */
+  public boolean isKnown(Volume volume, String type, String rule) {
+    return view.find(ObjectKind.VOLUME, volume.name(), Volume.class)
+        .flatMap(before -> before.status().condition(type))
+        .filter(condition -> condition.reason().equals(rule))
+        .isPresent();
+  }
+
+  /** Since when a volume waits for that; now if it has just begun to. */
+  public long sinceMillis(Volume volume, String type, String rule) {
+    return view.find(ObjectKind.VOLUME, volume.name(), Volume.class)
+        .flatMap(before -> before.status().condition(type))
+        .filter(condition -> condition.reason().equals(rule))
+        .map(Condition::sinceMillis)
+        .orElse(nowMillis());
+  }
+
+  /** What was said of a volume so far. */
+  public List<Condition> conditionsOf(Volume volume) {
+    return reasons.stream()
+        .filter(reason -> reason.about().equals(volume.key()))
+        .map(Plan.Reason::what)
+        .toList();
+  }
+
+  /** Time alone changes the plan then. */
+  public void lookAgain(long atMillis) {
+    lookAgainMillis = Math.min(lookAgainMillis, Math.max(atMillis, nowMillis() + 1));
+  }
+
+  /**
+   * Replicas, then engines, then the rest, the volume last: every prefix of it converges. Where the
+   * removal of an engine comes before another one becomes the volume's, it is in this order too.
+   * What is told of an object comes right after its change: a plan that is cut off there tells of
+   * what was done, and of nothing else, for the next one does not see the change any more.
+   */
+  public Plan plan() {
     List<Action> plan = new ArrayList<>();
     List<Action.Tell> untold = new ArrayList<>(tells);
-    changed.stream()
-        .sorted((a, b) -> order(a.kind()) - order(b.kind()))
+    changed.keySet().stream()
+        .sorted((a, b) -> order(a) - order(b))
         .forEach(key -> {
-          ClusterObject object = objects.get(key);
-          boolean isSame = object != null && object.equals(view.objects().get(key));
+          ClusterObject object = changed.get(key);
+          ClusterObject before = view.objects().get(key);
+          boolean isSame = object == null ? before == null : object.equals(before);
           if (!isSame) {
             plan.add(object == null ? new Action.Remove(key) : new Action.Put(object));
             tells.stream().filter(tell -> tell.about().equals(key)).forEach(plan::add);
@@ -183,16 +333,22 @@ final class Draft {
         });
     plan.addAll(untold);
     plan.addAll(actions);
-    return plan;
+    return new Plan(plan, reasons, lookAgainMillis);
   }
 
-  private static int order(ObjectKind kind) {
-    return switch (kind) {
+  private int order(ObjectKey key) {
+    boolean isRemoved = changed.get(key) == null;
+    return switch (key.kind()) {
       case SETTING, NODE, INSTANCE_MANAGER, ENGINE_IMAGE -> 0;
       case REPLICA -> 1;
-      case ENGINE -> 2;
-      case MEMBERSHIP, VOLUME_ATTACHMENT, EVENT -> 3;
-      case VOLUME -> 4;
+      case ENGINE -> isRemoved ? 2 : 3;
+      case MEMBERSHIP, VOLUME_ATTACHMENT, EVENT -> 4;
+      case VOLUME -> 5;
     };
+  }
+
+  /** Which objects the plan changes. */
+  public Collection<ObjectKey> changedKeys() {
+    return List.copyOf(changed.keySet());
   }
 }

@@ -1,9 +1,11 @@
 package io.longhorn.orchestration.decision;
 
+import io.longhorn.api.EngineId;
 import io.longhorn.api.ReplicaId;
 import io.longhorn.api.cluster.Engine;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -11,6 +13,8 @@ import java.util.TreeMap;
  * What an engine last said of itself.
  *
  * @param pid of the process that said it
+ * @param id of this start of it; empty if it does not say
+ * @param image what it runs from; empty if it does not say: then what it was started from
  * @param isServing whether I/O goes on
  * @param generation of its session
  * @param state what membership is doing, in words
@@ -19,6 +23,8 @@ import java.util.TreeMap;
  */
 public record EngineSeen(
     long pid,
+    Optional<EngineId> id,
+    String image,
     boolean isServing,
     long generation,
     String state,

@@ -29,7 +29,11 @@ public record ManagerSeen(Reach reach, long pid, SortedMap<String, Instance> ins
     /** Nobody listens where it did: its process is gone, and with it all it had started. */
     GONE,
     /** It does not answer, and may live. */
-    UNREACHABLE
+    UNREACHABLE,
+    /** It is being started, and does not answer yet. */
+    STARTING,
+    /** It was told to end, and nobody waits for it any more: what it had started is lost. */
+    TERMINATING
   }
 
   /**
@@ -39,8 +43,14 @@ public record ManagerSeen(Reach reach, long pid, SortedMap<String, Instance> ins
    * @param uuid of this start
    * @param pid of the process, 0 if it is gone
    * @param message why it ended, empty if it did not or was told to
+   * @param isStandby of a replica: it serves, and does not hold its directory
    */
-  public record Instance(State state, String uuid, long pid, String message) {
+  public record Instance(State state, String uuid, long pid, String message, boolean isStandby) {
+    /** One that does not stand by. */
+    public Instance(State state, String uuid, long pid, String message) {
+      this(state, uuid, pid, message, false);
+    }
+
     /** Whether it has ended. */
     public boolean isOver() {
       return state == State.STOPPED || state == State.ERROR;

@@ -1,14 +1,47 @@
 package io.longhorn.orchestration.decision;
 
 import io.longhorn.api.ReplicaId;
+import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.Replica;
+import java.nio.charset.StandardCharsets;
+import java.util.Collection;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.zip.CRC32C;
 
 /** How objects and processes are called; from these names alone they are found again. */
 public final class Names {
   /** What every cluster's first engine image is called. */
   public static final String DEFAULT_IMAGE = "default";
 
+  /** Type of the condition that says what attaching or detaching waits for. */
+  public static final String WAITING = "Waiting";
+
+  /** Type of the condition that says what a migration waits for. */
+  public static final String MIGRATION = "Migration";
+
+  /** Type of the condition that says what an upgrade of the engine waits for. */
+  public static final String UPGRADE = "Upgrade";
+
+  /** Type of the condition that says why replicas are missing. */
+  public static final String REPLICAS = "Replicas";
+
+  /** Type of the condition that says why a replica has no place. */
+  public static final String SCHEDULED = "Scheduled";
+
+  /** Type of the condition that says whether a node is ready, or a ticket has what it asks for. */
+  public static final String READY = "Ready";
+
+  /** Reason of a node that does not exist any more. */
+  public static final String NODE_GONE = "KubernetesNodeGone";
+
+  /** Reason of a node that does not answer. */
+  public static final String NODE_NOT_READY = "KubernetesNodeNotReady";
+
   private static final int ID_DIGITS = 8;
+  private static final Pattern INSTANCE =
+      Pattern.compile("(.+)-(?:e-[0-9]+|r-[0-9a-f]{8}(?:-[0-9]+)?(?:-create|-delete)?)");
 
   private Names() {}
 
@@ -22,9 +55,54 @@ public final class Names {
     return volume + "-r-" + id.toString().substring(0, ID_DIGITS);
   }
 
-  /** The instance manager of a node. */
-  public static String instanceManager(String node) {
-    return "instance-manager-" + node;
+  /**
+   * A replica that stands by for another one of the same directory: the same name with the lowest
+   * number that nobody has.
+   */
+  public static String standby(Replica of, Collection<Replica> all) {
+    String base = replica(of.spec().volumeName(), of.spec().id());
+    for (int number = 1; ; number++) {
+      String name = base + "-" + number;
+      if (all.stream().noneMatch(replica -> replica.name().equals(name))) {
+        return name;
+      }
+    }
+  }
+
+  /** The number of an engine, from its name; -1 for a name that is none. */
+  public static int numberOf(String engine) {
+    int dash = engine.lastIndexOf("-e-");
+    String digits = dash < 0 ? "" : engine.substring(dash + 3);
+    return digits.matches("[0-9]{1,9}") ? Integer.parseInt(digits) : -1;
+  }
+
+  /** The volume of an engine, a replica, or what makes or deletes one's directory; or empty. */
+  public static String volumeOf(String instance) {
+    Matcher matcher = INSTANCE.matcher(instance);
+    return matcher.matches() ? matcher.group(1) : "";
+  }
+
+  /** Whether a node that is not ready for this reason is down, and not only in trouble. */
+  public static boolean isDownReason(String reason) {
+    return reason.equals(NODE_GONE) || reason.equals(NODE_NOT_READY);
+  }
+
+  /**
+   * An instance manager of a node. The one of the first image that starts everything has the
+   * plainest name; the others have their type and eight digits in theirs.
+   */
+  public static String instanceManager(String node, InstanceManager.Type type, String image) {
+    if (type == InstanceManager.Type.ALL_IN_ONE && image.equals(DEFAULT_IMAGE)) {
+      return "instance-manager-" + node;
+    }
+    CRC32C sum = new CRC32C();
+    sum.update((node + "/" + image).getBytes(StandardCharsets.UTF_8));
+    String digits = String.format(Locale.ROOT, "%08x", sum.getValue());
+    return switch (type) {
+      case ALL_IN_ONE -> "instance-manager-" + digits;
+      case ENGINE -> "instance-manager-e-" + digits;
+      case REPLICA -> "instance-manager-r-" + digits;
+    };
   }
 
   /** The process that makes a replica's directory. */

@@ -1,6 +1,8 @@
 package io.longhorn.orchestration.execution;
 
 import io.longhorn.orchestration.decision.Action;
+import io.longhorn.orchestration.decision.Capability;
+import java.util.Set;
 
 /**
  * Carries out what concerns processes. Idempotent: an action may be repeated; what is done already
@@ -9,6 +11,9 @@ import io.longhorn.orchestration.decision.Action;
  * again.
  */
 public interface ActionExecutor {
+  /** What it can do; what it cannot is never planned. The same for as long as it lives. */
+  Set<Capability> capabilities();
+
   /** Carries out one action. */
   void execute(Action.ProcessAction action);
 }

@@ -8,6 +8,7 @@ import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.orchestration.call.CallAddress;
 import io.longhorn.orchestration.decision.Action;
+import io.longhorn.orchestration.decision.Capability;
 import io.longhorn.orchestration.decision.Names;
 import io.longhorn.orchestration.instance.InstanceSpec;
 import io.longhorn.orchestration.instance.InstanceType;
@@ -18,9 +19,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
@@ -48,6 +51,11 @@ public final class ProcessExecutor implements ActionExecutor {
   public ProcessExecutor(RuntimeLayout layout, String authority) {
     this.layout = layout;
     this.authority = authority;
+  }
+
+  @Override
+  public Set<Capability> capabilities() {
+    return EnumSet.noneOf(Capability.class);
   }
 
   @Override
@@ -80,6 +88,16 @@ public final class ProcessExecutor implements ActionExecutor {
               start.engine().name(),
               InstanceType.ENGINE,
               engine(start.image().launcher(), start.engine(), start.volume(), start.replicas()));
+      case Action.SwapEngine _,
+          Action.ConfigureEngine _,
+          Action.FinishMigration _,
+          Action.PromoteReplica _ ->
+          throw new VolumeException(
+              IoError.UNSUPPORTED,
+              action.getClass().getSimpleName()
+                  + " of "
+                  + action.subject()
+                  + ": not on one machine");
       case Action.StopInstance(InstanceManager manager, String name, String uuid) ->
           call(manager, client -> client.stop(name, Optional.of(UUID.fromString(uuid))));
       case Action.ForgetInstance(InstanceManager manager, String name, String uuid) ->

@@ -43,6 +43,12 @@ final class Backoff {
     attempts.remove(what);
   }
 
+  /** When this may be tried again. */
+  long nextMillis(String what, long nowMillis) {
+    Attempts past = attempts.get(what);
+    return past == null ? nowMillis : past.nextMillis();
+  }
+
   /** When something that was refused may be tried; {@link Long#MAX_VALUE} if nothing waits. */
   long nextMillis(long nowMillis) {
     return attempts.values().stream()

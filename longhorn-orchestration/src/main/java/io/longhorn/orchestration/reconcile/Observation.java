@@ -1,83 +1,84 @@
 package io.longhorn.orchestration.reconcile;
 
+import io.longhorn.orchestration.decision.ClusterView;
 import io.longhorn.orchestration.decision.EngineSeen;
 import io.longhorn.orchestration.decision.ManagerSeen;
-import java.util.SortedMap;
+import io.longhorn.orchestration.decision.NodeSeen;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * What was last seen of instance managers and engines. Whoever watches them writes, the loop reads;
- * any thread.
+ * What was last seen of nodes, instance managers and engines. Whoever watches them writes; the
+ * reconciler takes what is new into its view. Any thread. Bounded by what there is to be seen.
  */
 public final class Observation {
   private final Runnable whenChanged;
 
-  // Guards what follows.
+  // Guards what follows: what was seen since it was last taken.
   private final ReentrantLock lock = new ReentrantLock();
+  private final TreeMap<String, NodeSeen> nodes = new TreeMap<>();
   private final TreeMap<String, ManagerSeen> managers = new TreeMap<>();
   private final TreeMap<String, EngineSeen> engines = new TreeMap<>();
+  private final TreeSet<String> forgotten = new TreeSet<>();
 
   /**
    * Nothing seen yet.
    *
-   * @param whenChanged called, without a lock held, whenever something else is seen than before
+   * @param whenChanged called, without a lock held, whenever something was seen
    */
   public Observation(Runnable whenChanged) {
     this.whenChanged = whenChanged;
   }
 
+  /** The orchestrator said something of a node. */
+  public void node(String name, NodeSeen seen) {
+    note(() -> nodes.put(name, seen));
+  }
+
   /** An instance manager was looked at. */
   public void manager(String name, ManagerSeen seen) {
-    boolean isNews;
-    lock.lock();
-    try {
-      isNews = !seen.equals(managers.put(name, seen));
-    } finally {
-      lock.unlock();
-    }
-    if (isNews) {
-      whenChanged.run();
-    }
+    note(() -> managers.put(name, seen));
   }
 
   /** An engine has spoken. */
   public void engine(String name, EngineSeen seen) {
-    boolean isNews;
-    lock.lock();
-    try {
-      isNews = !seen.equals(engines.put(name, seen));
-    } finally {
-      lock.unlock();
-    }
-    if (isNews) {
-      whenChanged.run();
-    }
+    note(() -> {
+      engines.put(name, seen);
+      forgotten.remove(name);
+    });
   }
 
   /** An engine is not looked at any more. */
   public void forgetEngine(String name) {
-    lock.lock();
-    try {
+    note(() -> {
       engines.remove(name);
+      forgotten.add(name);
+    });
+  }
+
+  private void note(Runnable what) {
+    lock.lock();
+    try {
+      what.run();
     } finally {
       lock.unlock();
     }
+    whenChanged.run();
   }
 
-  SortedMap<String, ManagerSeen> managers() {
+  /** Takes what is new into a view; the view's thread. */
+  public void drainTo(ClusterView view) {
     lock.lock();
     try {
-      return new TreeMap<>(managers);
-    } finally {
-      lock.unlock();
-    }
-  }
-
-  SortedMap<String, EngineSeen> engines() {
-    lock.lock();
-    try {
-      return new TreeMap<>(engines);
+      nodes.forEach(view::seen);
+      managers.forEach(view::seen);
+      engines.forEach(view::seen);
+      forgotten.forEach(view::forgetEngine);
+      nodes.clear();
+      managers.clear();
+      engines.clear();
+      forgotten.clear();
     } finally {
       lock.unlock();
     }

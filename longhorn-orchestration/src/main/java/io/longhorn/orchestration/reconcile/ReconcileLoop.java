@@ -1,27 +1,22 @@
 package io.longhorn.orchestration.reconcile;
 
 import io.longhorn.api.VolumeException;
-import io.longhorn.api.cluster.ClusterObject;
-import io.longhorn.api.cluster.Event;
 import io.longhorn.api.cluster.ObjectKey;
-import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.orchestration.decision.Action;
 import io.longhorn.orchestration.decision.ClusterView;
-import io.longhorn.orchestration.decision.ControlCore;
 import io.longhorn.orchestration.execution.ActionExecutor;
 import io.longhorn.orchestration.store.ClusterStore;
-import io.longhorn.orchestration.store.ClusterStore.Stored;
 import io.longhorn.orchestration.store.Watch;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.List;
-import java.util.Locale;
 import java.util.Set;
-import java.util.SortedMap;
-import java.util.TreeMap;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -33,15 +28,11 @@ import org.slf4j.LoggerFactory;
  * time, the same one again only after a {@link Backoff}.
  */
 public final class ReconcileLoop implements AutoCloseable {
-  /** Most events that are kept; older ones are dropped. */
-  public static final int MAX_EVENTS = 1_000;
-
   /** How long nothing may happen before it looks again all the same. */
   private static final Duration IDLE = Duration.ofSeconds(1);
 
   private static final Logger LOG = LoggerFactory.getLogger(ReconcileLoop.class);
 
-  private final ClusterStore store;
   private final ActionExecutor executor;
   private final Clock clock;
   private final Consumer<ClusterView> whenPlanned;
@@ -49,10 +40,14 @@ public final class ReconcileLoop implements AutoCloseable {
   private final Semaphore wakes = new Semaphore(0);
   private final Set<String> underWay = ConcurrentHashMap.newKeySet();
   private final Backoff backoff = new Backoff();
+  private final TreeSet<ObjectKey> changed = new TreeSet<>();
+  private final ReentrantLock changedLock = new ReentrantLock();
   private final Watch watch;
+  private final Reconciler reconciler;
   private final Thread thread;
   private final Thread storeWatcher;
 
+  private long nextMillis;
   private volatile boolean isStopping;
   private volatile boolean isClosed;
 
@@ -63,11 +58,12 @@ public final class ReconcileLoop implements AutoCloseable {
    */
   public ReconcileLoop(
       ClusterStore store, ActionExecutor executor, Clock clock, Consumer<ClusterView> whenPlanned) {
-    this.store = store;
     this.executor = executor;
     this.clock = clock;
     this.whenPlanned = whenPlanned;
+    // Watched before it is read: nothing falls between.
     watch = store.watch();
+    reconciler = new Reconciler(store, executor.capabilities(), this::dispatch);
     thread = Thread.ofPlatform().name("reconcile").unstarted(this::run);
     storeWatcher = Thread.ofVirtual().name("store-watch").unstarted(this::watchStore);
   }
@@ -98,7 +94,14 @@ public final class ReconcileLoop implements AutoCloseable {
 
   private void watchStore() {
     while (!isClosed && !watch.isClosed()) {
-      if (!watch.await(IDLE).isEmpty()) {
+      SortedSet<ObjectKey> keys = watch.await(IDLE);
+      if (!keys.isEmpty()) {
+        changedLock.lock();
+        try {
+          changed.addAll(keys);
+        } finally {
+          changedLock.unlock();
+        }
         wake();
       }
     }
@@ -122,9 +125,7 @@ public final class ReconcileLoop implements AutoCloseable {
 
   private void awaitWake() {
     long now = clock.millis();
-    long next = backoff.nextMillis(now);
-    long millis = Math.min(IDLE.toMillis(), Math.max(next - now, 0));
-    pause(millis);
+    pause(Math.min(IDLE.toMillis(), Math.max(nextMillis - now, 0)));
     wakes.drainPermits();
   }
 
@@ -139,49 +140,20 @@ public final class ReconcileLoop implements AutoCloseable {
   }
 
   private void pass() {
-    TreeMap<ObjectKey, Stored> stored = new TreeMap<>();
-    SortedMap<ObjectKey, ClusterObject> objects = new TreeMap<>();
-    for (ObjectKind kind : ObjectKind.values()) {
-      if (kind != ObjectKind.EVENT) {
-        for (Stored found : store.list(kind)) {
-          stored.put(found.object().key(), found);
-          objects.put(found.object().key(), found.object());
-        }
-      }
+    long now = clock.millis();
+    observation.drainTo(reconciler.view());
+    reconciler.view().stopping(isStopping);
+    SortedSet<ObjectKey> keys;
+    changedLock.lock();
+    try {
+      keys = new TreeSet<>(changed);
+      changed.clear();
+    } finally {
+      changedLock.unlock();
     }
-    ClusterView view =
-        new ClusterView(
-            clock.millis(), objects, observation.managers(), observation.engines(), isStopping);
-    List<Action> plan = ControlCore.plan(view);
-    whenPlanned.accept(view);
-    for (Action action : plan) {
-      if (!carryOut(action, stored)) {
-        // Somebody changed an object meanwhile: the rest was decided on what is not so any more.
-        wake();
-        return;
-      }
-    }
-  }
-
-  private boolean carryOut(Action action, SortedMap<ObjectKey, Stored> stored) {
-    return switch (action) {
-      case Action.Put(ClusterObject object) ->
-          store.put(object, version(stored, object.key())).isDone();
-      case Action.Remove(ObjectKey key) -> store.delete(key, version(stored, key)).isDone();
-      case Action.Tell tell -> {
-        record(tell);
-        yield true;
-      }
-      case Action.ProcessAction process -> {
-        dispatch(process);
-        yield true;
-      }
-    };
-  }
-
-  private static long version(SortedMap<ObjectKey, Stored> stored, ObjectKey key) {
-    Stored found = stored.get(key);
-    return found == null ? ClusterStore.ABSENT : found.version();
+    reconciler.changed(keys);
+    nextMillis = reconciler.pass(now);
+    whenPlanned.accept(reconciler.view());
   }
 
   private void dispatch(Action.ProcessAction action) {
@@ -211,7 +183,13 @@ public final class ReconcileLoop implements AutoCloseable {
               List.of(Action.StopInstance.class, Action.ForgetInstance.class);
           case Action.KillInstanceManager _ -> List.of(Action.StartInstanceManager.class);
           case Action.StartInstanceManager _ -> List.of(Action.KillInstanceManager.class);
-          case Action.CreateDirectory _, Action.DeleteDirectory _, Action.ForgetInstance _ ->
+          case Action.CreateDirectory _,
+              Action.DeleteDirectory _,
+              Action.ForgetInstance _,
+              Action.SwapEngine _,
+              Action.ConfigureEngine _,
+              Action.FinishMigration _,
+              Action.PromoteReplica _ ->
               List.of();
         };
     opposites.forEach(opposite -> backoff.forget(what(opposite, action.subject())));
@@ -228,29 +206,6 @@ public final class ReconcileLoop implements AutoCloseable {
       underWay.remove(action.subject());
       wake();
     }
-  }
-
-  /** Stores something for people to know. */
-  private void record(Action.Tell tell) {
-    if (tell.isWarning()) {
-      LOG.warn("{}: {}", tell.reason(), tell.message());
-    } else {
-      LOG.info("{}: {}", tell.reason(), tell.message());
-    }
-    List<Stored> events = store.list(ObjectKind.EVENT);
-    long last = events.isEmpty() ? 0 : Long.parseLong(events.getLast().object().name());
-    for (int i = 0; i <= events.size() - MAX_EVENTS; i++) {
-      store.delete(events.get(i).object().key(), events.get(i).version());
-    }
-    Event event =
-        new Event(
-            String.format(Locale.ROOT, "%012d", last + 1),
-            tell.isWarning(),
-            tell.reason(),
-            tell.message(),
-            tell.about(),
-            clock.millis());
-    store.put(event, ClusterStore.ABSENT);
   }
 
   /** Ends the loop; what is being carried out goes on by itself. */

@@ -10,6 +10,7 @@ import io.longhorn.orchestration.call.CallAddress;
 import io.longhorn.orchestration.call.CallClient;
 import io.longhorn.orchestration.decision.EngineSeen;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
@@ -76,6 +77,8 @@ public final class EngineWatcher implements AutoCloseable {
     }
     return new EngineSeen(
         status.pid(),
+        Optional.empty(),
+        "",
         status.isServing(),
         status.generation(),
         status.heldReason().orElse(status.state()),

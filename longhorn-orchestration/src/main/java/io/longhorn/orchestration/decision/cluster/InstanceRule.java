@@ -1,8 +1,9 @@
-package io.longhorn.orchestration.decision;
+package io.longhorn.orchestration.decision.cluster;
 
 import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.InstanceView.State;
+import io.longhorn.orchestration.decision.ManagerSeen;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * process that is there under another uuid than the one that was started means that one has
  * crashed, although one of that name runs.
  */
-final class InstanceRule {
+public final class InstanceRule {
   private InstanceRule() {}
 
   /**

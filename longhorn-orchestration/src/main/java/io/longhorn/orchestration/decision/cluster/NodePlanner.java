@@ -1,13 +1,16 @@
-package io.longhorn.orchestration.decision;
+package io.longhorn.orchestration.decision.cluster;
 
 import io.longhorn.api.cluster.Condition;
 import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.InstanceManager.State;
 import io.longhorn.api.cluster.Node;
+import io.longhorn.orchestration.decision.Action;
+import io.longhorn.orchestration.decision.Draft;
+import io.longhorn.orchestration.decision.ManagerSeen;
 import io.longhorn.orchestration.decision.ManagerSeen.Reach;
 
 /** Nodes and their instance managers (sections 6.1 and 8). */
-final class NodePlanner {
+public final class NodePlanner {
   /** Reason of a node that is up. */
   static final String READY = "KubeletReady";
 
@@ -19,7 +22,7 @@ final class NodePlanner {
 
   private NodePlanner() {}
 
-  static void plan(Draft draft) {
+  public static void plan(Draft draft) {
     for (InstanceManager manager : draft.instanceManagers()) {
       // A new daemon has not looked yet: that is no news.
       if (draft.isSeen(manager)) {
@@ -51,7 +54,7 @@ final class NodePlanner {
     }
     Condition ready = ready(draft, node, manager);
     if (!ready.saysSame(node.ready())) {
-      draft.put(node.withReady(ready));
+      draft.put(node.with(node.kube(), ready));
       if (before.state() != State.STOPPED || !ready.isTrue()) {
         draft.tell(
             node,
@@ -83,6 +86,8 @@ final class NodePlanner {
           before.state() == State.STOPPED || before.state() == State.ERROR
               ? before.state()
               : State.UNKNOWN;
+      case STARTING -> State.STARTING;
+      case TERMINATING -> State.ERROR;
     };
   }
 

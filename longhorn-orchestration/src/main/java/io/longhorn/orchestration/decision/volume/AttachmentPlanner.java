@@ -1,4 +1,4 @@
-package io.longhorn.orchestration.decision;
+package io.longhorn.orchestration.decision.volume;
 
 import io.longhorn.api.cluster.Condition;
 import io.longhorn.api.cluster.Volume;
@@ -6,19 +6,21 @@ import io.longhorn.api.cluster.Volume.Robustness;
 import io.longhorn.api.cluster.Volume.State;
 import io.longhorn.api.cluster.VolumeAttachment;
 import io.longhorn.api.cluster.VolumeAttachment.Ticket;
+import io.longhorn.orchestration.decision.Draft;
+import io.longhorn.orchestration.decision.Names;
 
 /**
  * Where a volume is to be attached, from its tickets (section 2.4, A0-A3 and A5; 2.5, B0-B5; 2.7),
  * for volumes that are attached to one node at a time.
  */
-final class AttachmentPlanner {
+public final class AttachmentPlanner {
   /** What a ticket waits for. */
   static final String SATISFIED = "Satisfied";
 
   private AttachmentPlanner() {}
 
   /** Detach (A), then attach (B). */
-  static void plan(Draft draft, Volume volume) {
+  public static void plan(Draft draft, Volume volume) {
     Volume.Spec spec = volume.spec();
     VolumeAttachment attachment = draft.attachmentOf(volume);
     if (!spec.nodeID().isEmpty()) {
@@ -62,7 +64,7 @@ final class AttachmentPlanner {
   }
 
   /** Whether each ticket has what it asks for (D), once the volume's state is known. */
-  static void tell(Draft draft, Volume volume) {
+  public static void tell(Draft draft, Volume volume) {
     VolumeAttachment attachment = draft.attachmentOf(volume);
     VolumeAttachment next = attachment;
     for (Ticket ticket : attachment.tickets().values()) {
@@ -78,8 +80,9 @@ final class AttachmentPlanner {
     if (status.state() == State.ATTACHED && status.currentNodeID().equals(ticket.nodeID())) {
       return draft.condition(SATISFIED, true, "Attached", "");
     }
-    return status
-        .condition(VolumePlanner.WAITING)
+    return draft.conditionsOf(volume).stream()
+        .filter(why -> why.type().equals(Names.WAITING))
+        .findFirst()
         .map(why -> draft.condition(SATISFIED, false, why.reason(), why.message()))
         .orElseGet(() ->
             draft.condition(SATISFIED, false, "Waiting", "volume is " + status.state().text()));

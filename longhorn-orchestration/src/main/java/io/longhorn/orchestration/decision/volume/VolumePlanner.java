@@ -1,7 +1,6 @@
-package io.longhorn.orchestration.decision;
+package io.longhorn.orchestration.decision.volume;
 
 import io.longhorn.api.ReplicaMode;
-import io.longhorn.api.cluster.Condition;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.InstanceView;
@@ -13,6 +12,10 @@ import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.Volume.Robustness;
 import io.longhorn.api.cluster.Volume.State;
 import io.longhorn.api.cluster.VolumeAttachment.Ticket;
+import io.longhorn.orchestration.decision.Action;
+import io.longhorn.orchestration.decision.Draft;
+import io.longhorn.orchestration.decision.ManagerSeen;
+import io.longhorn.orchestration.decision.Names;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -21,15 +24,12 @@ import java.util.Optional;
  * The life of a volume (section 7.1) and the state of its data (7.2). Attaching starts replicas,
  * then the engine; detaching stops the engine, then the replicas.
  */
-final class VolumePlanner {
-  /** Type of the condition that says what a volume waits for. */
-  static final String WAITING = "Waiting";
-
+public final class VolumePlanner {
   private final Draft draft;
   private final Volume before;
   private final Engine engine;
   private final List<Replica> replicas;
-  private final List<Condition> conditions = new ArrayList<>();
+  private boolean isWaiting;
 
   private VolumePlanner(Draft draft, Volume volume, Engine engine) {
     this.draft = draft;
@@ -38,7 +38,7 @@ final class VolumePlanner {
     replicas = draft.replicasOf(volume);
   }
 
-  static void plan(Draft draft, Volume volume) {
+  public static void plan(Draft draft, Volume volume) {
     Optional<Engine> engine = draft.engineOf(volume);
     if (engine.isEmpty()) {
       // An engine is made with its volume and removed before it: this is the last of a deletion.
@@ -65,7 +65,7 @@ final class VolumePlanner {
     if (status.robustness() != before.status().robustness()) {
       tellRobustness(status.robustness());
     }
-    draft.put(before.with(status.with(conditions)));
+    draft.put(before.with(status));
     if (before.isDeleted() && status.state() == State.DETACHED) {
       delete();
     }
@@ -148,12 +148,12 @@ final class VolumePlanner {
         waits("7.1/create", "the directory of " + replica.name() + creationTrouble(replica));
       }
     }
-    return conditions.isEmpty() ? status.with(State.DETACHED, "") : status;
+    return !isWaiting ? status.with(State.DETACHED, "") : status;
   }
 
   private String creationTrouble(Replica replica) {
     return draft
-        .instanceManagerOn(replica.spec().nodeID())
+        .managerOf(replica)
         .map(manager -> draft.seen(manager).instances().get(Names.creation(replica)))
         .filter(seen -> seen.state() == ManagerSeen.State.ERROR)
         .map(seen -> " cannot be made: " + seen.message())
@@ -197,9 +197,7 @@ final class VolumePlanner {
   }
 
   private Engine.Spec spec(String node, boolean isWanted) {
-    Engine.Spec spec = engine.spec();
-    return new Engine.Spec(
-        spec.volumeName(), node, spec.image(), nbd(node), isWanted, spec.isActive());
+    return engine.spec().on(node, nbd(node)).withWanted(isWanted);
   }
 
   /** What a ticket asks for; without one (it is going away) nothing changes. */
@@ -257,16 +255,7 @@ final class VolumePlanner {
       return status.with(Robustness.UNKNOWN, draft.nowMillis());
     }
     if (engine.spec().isWanted()) {
-      Engine.Spec spec = engine.spec();
-      draft.put(
-          engine.with(
-              new Engine.Spec(
-                  spec.volumeName(),
-                  spec.nodeID(),
-                  spec.image(),
-                  spec.nbd(),
-                  false,
-                  spec.isActive())));
+      draft.put(engine.with(engine.spec().withWanted(false)));
       waits("7.1/close", "the engine is being stopped");
       return status.with(State.DETACHING, status.currentNodeID());
     }
@@ -281,7 +270,7 @@ final class VolumePlanner {
         waits("7.1/close", replica.name() + " is being stopped");
       }
     }
-    if (!conditions.isEmpty()) {
+    if (isWaiting) {
       return status.with(State.DETACHING, status.currentNodeID());
     }
     draft.tell(before, false, "Detached", "volume " + before.name() + " is detached");
@@ -307,9 +296,8 @@ final class VolumePlanner {
   }
 
   private void waits(String reason, String message) {
-    if (conditions.isEmpty()) {
-      conditions.add(draft.condition(WAITING, true, reason, message));
-    }
+    isWaiting = true;
+    draft.waits(before, Names.WAITING, reason, message);
   }
 
   // ---- deletion -------------------------------------------------------------------------------
@@ -325,7 +313,7 @@ final class VolumePlanner {
   }
 
   private boolean deleted(Replica replica) {
-    Optional<InstanceManager> manager = draft.instanceManagerOn(replica.spec().nodeID());
+    Optional<InstanceManager> manager = draft.managerOf(replica);
     if (manager.isEmpty()) {
       draft.remove(replica.key());
       return true;

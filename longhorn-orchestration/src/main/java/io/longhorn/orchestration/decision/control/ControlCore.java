@@ -1,0 +1,58 @@
+package io.longhorn.orchestration.decision.control;
+
+import io.longhorn.api.cluster.ObjectKind;
+import io.longhorn.api.cluster.Volume;
+import io.longhorn.orchestration.decision.ClusterView;
+import io.longhorn.orchestration.decision.Draft;
+import io.longhorn.orchestration.decision.Plan;
+import io.longhorn.orchestration.decision.cluster.InstancePlanner;
+import io.longhorn.orchestration.decision.cluster.NodePlanner;
+import io.longhorn.orchestration.decision.volume.AttachmentPlanner;
+import io.longhorn.orchestration.decision.volume.VolumePlanner;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What the cluster needs next. Pure: the same view gives the same plan; applied, nothing is left to
+ * plan. One plan for what belongs to no volume, one for each volume; each sees the objects as they
+ * are stored, so the order in which they are made and carried out does not matter.
+ */
+public final class ControlCore {
+  private ControlCore() {}
+
+  /** Nodes, instance managers and images. */
+  public static Plan planCluster(ClusterView view) {
+    Draft draft = new Draft(view);
+    NodePlanner.plan(draft);
+    InstancePlanner.forgetStrays(draft);
+    return draft.plan();
+  }
+
+  /** One volume, everything that belongs to it included; empty if there is none of the name. */
+  public static Plan planVolume(ClusterView view, String name) {
+    Draft draft = new Draft(view);
+    if (draft.volume(name).isEmpty()) {
+      return draft.plan();
+    }
+    InstancePlanner.observe(draft, name);
+    draft.volume(name).ifPresent(volume -> AttachmentPlanner.plan(draft, volume));
+    draft.volume(name).ifPresent(volume -> VolumePlanner.plan(draft, volume));
+    draft.volume(name).ifPresent(volume -> AttachmentPlanner.tell(draft, volume));
+    draft
+        .volume(name)
+        .ifPresent(
+            volume -> draft.put(volume.with(volume.status().with(draft.conditionsOf(volume)))));
+    InstancePlanner.act(draft, name);
+    return draft.plan();
+  }
+
+  /** Everything: the plan of the cluster, then that of each volume. */
+  public static List<Plan> planAll(ClusterView view) {
+    List<Plan> plans = new ArrayList<>();
+    plans.add(planCluster(view));
+    for (Volume volume : view.all(ObjectKind.VOLUME, Volume.class)) {
+      plans.add(planVolume(view, volume.name()));
+    }
+    return plans;
+  }
+}
