@@ -29,10 +29,11 @@ import java.util.TreeSet;
  */
 public final class ClusterView {
   private final TreeMap<ObjectKey, ClusterObject> objects = new TreeMap<>();
-  private final TreeMap<String, TreeMap<String, Engine>> enginesByVolume = new TreeMap<>();
-  private final TreeMap<String, TreeMap<String, Replica>> replicasByVolume = new TreeMap<>();
-  private final TreeMap<String, TreeMap<String, Replica>> replicasByNode = new TreeMap<>();
-  private final TreeMap<String, TreeMap<String, InstanceManager>> managersByNode = new TreeMap<>();
+  private final TreeMap<String, SortedMap<String, Engine>> enginesByVolume = new TreeMap<>();
+  private final TreeMap<String, SortedMap<String, Replica>> replicasByVolume = new TreeMap<>();
+  private final TreeMap<String, SortedMap<String, Replica>> replicasByNode = new TreeMap<>();
+  private final TreeMap<String, SortedMap<String, InstanceManager>> managersByNode =
+      new TreeMap<>();
   private final TreeMap<String, ManagerSeen> managers = new TreeMap<>();
   private final TreeMap<String, EngineSeen> engines = new TreeMap<>();
   private final TreeMap<String, NodeSeen> nodes = new TreeMap<>();
@@ -244,12 +245,12 @@ public final class ClusterView {
   }
 
   private static <T> void add(
-      Map<String, TreeMap<String, T>> index, String of, String name, T value) {
+      Map<String, SortedMap<String, T>> index, String of, String name, T value) {
     index.computeIfAbsent(of, _ -> new TreeMap<>()).put(name, value);
   }
 
-  private static <T> void drop(Map<String, TreeMap<String, T>> index, String of, String name) {
-    TreeMap<String, T> there = index.get(of);
+  private static <T> void drop(Map<String, SortedMap<String, T>> index, String of, String name) {
+    SortedMap<String, T> there = index.get(of);
     if (there != null && there.remove(name) != null && there.isEmpty()) {
       index.remove(of);
     }

@@ -61,7 +61,10 @@ public record Settings(Function<String, Optional<String>> values) {
 
     private final String key;
     private final String otherwise;
-    private final List<String> words;
+
+    /** What it may be, separated by commas; empty: any text. */
+    private final String words;
+
     private final long most;
 
     Key(String key, boolean otherwise) {
@@ -71,14 +74,14 @@ public record Settings(Function<String, Optional<String>> values) {
     Key(String key, long otherwise, long most) {
       this.key = key;
       this.otherwise = Long.toString(otherwise);
-      words = List.of();
+      words = "";
       this.most = most;
     }
 
     Key(String key, String otherwise, String... words) {
       this.key = key;
       this.otherwise = otherwise;
-      this.words = List.of(words);
+      this.words = String.join(", ", words);
       most = -1;
     }
 
@@ -99,7 +102,7 @@ public record Settings(Function<String, Optional<String>> values) {
 
     /** What it may be, for a person; empty: any text. */
     public String allowed() {
-      return most >= 0 ? "a number from 0 to " + most : String.join(", ", words);
+      return most >= 0 ? "a number from 0 to " + most : words;
     }
 
     /** Whether it may have that value. */
@@ -107,7 +110,7 @@ public record Settings(Function<String, Optional<String>> values) {
       if (most >= 0) {
         return value.matches("[0-9]{1,9}") && Long.parseLong(value) <= most;
       }
-      return words.isEmpty() ? !value.isEmpty() : words.contains(value);
+      return words.isEmpty() ? !value.isEmpty() : List.of(words.split(", ", -1)).contains(value);
     }
   }
 

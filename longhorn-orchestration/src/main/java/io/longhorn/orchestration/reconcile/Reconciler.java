@@ -16,6 +16,7 @@ import java.util.ArrayDeque;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
@@ -136,7 +137,7 @@ public final class Reconciler {
     }
   }
 
-  private static Set<String> due(TreeMap<String, Long> times, long nowMillis) {
+  private static Set<String> due(Map<String, Long> times, long nowMillis) {
     TreeSet<String> due = new TreeSet<>();
     times.forEach((volume, at) -> {
       if (at <= nowMillis) {
