@@ -27,6 +27,11 @@ public record Condition(
     return new Condition(in.text(1), in.bool(2), in.text(3), in.text(4), in.number(5));
   }
 
+  /** The same, become so at another time. */
+  public Condition since(long millis) {
+    return new Condition(type, isTrue, reason, message, millis);
+  }
+
   /** Whether the other one says the same, whenever it began. */
   public boolean saysSame(Condition other) {
     return type.equals(other.type)

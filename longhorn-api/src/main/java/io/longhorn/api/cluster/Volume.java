@@ -489,11 +489,16 @@ public record Volume(String name, Spec spec, Status status, long deletedAtMillis
           conditions);
     }
 
-    /** With what it waits for; a condition that says the same as before keeps its time. */
+    /** With what it waits for; a condition with the same reason as before keeps its time. */
     public Status with(List<Condition> now) {
       List<Condition> next = new ArrayList<>();
       for (Condition condition : now) {
-        next.add(condition(condition.type()).filter(condition::saysSame).orElse(condition));
+        next.add(
+            condition(condition.type())
+                .filter(before -> before.isTrue() == condition.isTrue())
+                .filter(before -> before.reason().equals(condition.reason()))
+                .map(before -> condition.since(before.sinceMillis()))
+                .orElse(condition));
       }
       return new Status(
           state,

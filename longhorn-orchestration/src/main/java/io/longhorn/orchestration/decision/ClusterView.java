@@ -34,6 +34,10 @@ public final class ClusterView {
   private final TreeMap<String, SortedMap<String, Replica>> replicasByNode = new TreeMap<>();
   private final TreeMap<String, SortedMap<String, InstanceManager>> managersByNode =
       new TreeMap<>();
+
+  /** By node, then disk: the sizes of what its own replicas belong to. */
+  private final TreeMap<String, TreeMap<String, Long>> promisedByDisk = new TreeMap<>();
+
   private final TreeMap<String, ManagerSeen> managers = new TreeMap<>();
   private final TreeMap<String, EngineSeen> engines = new TreeMap<>();
   private final TreeMap<String, NodeSeen> nodes = new TreeMap<>();
@@ -225,7 +229,12 @@ public final class ClusterView {
       case Replica replica -> {
         add(replicasByVolume, replica.spec().volumeName(), replica.name(), replica);
         add(replicasByNode, replica.spec().nodeID(), replica.name(), replica);
+        promise(replica, sizeOf(replica.spec().volumeName()));
       }
+      case Volume volume ->
+          replicasOf(volume.name())
+              .values()
+              .forEach(replica -> promise(replica, volume.spec().sizeBytes()));
       case InstanceManager manager ->
           add(managersByNode, manager.nodeID(), manager.name(), manager);
       default -> {}
@@ -238,9 +247,32 @@ public final class ClusterView {
       case Replica replica -> {
         drop(replicasByVolume, replica.spec().volumeName(), replica.name());
         drop(replicasByNode, replica.spec().nodeID(), replica.name());
+        promise(replica, -sizeOf(replica.spec().volumeName()));
       }
+      case Volume volume ->
+          replicasOf(volume.name())
+              .values()
+              .forEach(replica -> promise(replica, -volume.spec().sizeBytes()));
       case InstanceManager manager -> drop(managersByNode, manager.nodeID(), manager.name());
       default -> {}
+    }
+  }
+
+  /** The size of a volume as it is stored now; what belongs to none counts for nothing. */
+  private long sizeOf(String volume) {
+    return find(ObjectKind.VOLUME, volume, Volume.class)
+        .map(found -> found.spec().sizeBytes())
+        .orElse(0L);
+  }
+
+  /** One directory is promised once, whoever else stands by for it. */
+  private void promise(Replica replica, long bytes) {
+    if (replica.spec().isActive() && bytes != 0) {
+      TreeMap<String, Long> disks =
+          promisedByDisk.computeIfAbsent(replica.spec().nodeID(), _ -> new TreeMap<>());
+      if (disks.merge(replica.spec().diskID(), bytes, Long::sum) == 0) {
+        disks.remove(replica.spec().diskID());
+      }
     }
   }
 
@@ -333,6 +365,12 @@ public final class ClusterView {
   public Collection<Replica> replicasOn(String node) {
     return Collections.unmodifiableCollection(
         replicasByNode.getOrDefault(node, new TreeMap<>()).values());
+  }
+
+  /** How much of a disk is promised: the sizes of the volumes that have a replica there. */
+  public long promisedBytes(String node, String disk) {
+    TreeMap<String, Long> disks = promisedByDisk.get(node);
+    return disks == null ? 0 : disks.getOrDefault(disk, 0L);
   }
 
   /** Instance managers of a node, by name. */

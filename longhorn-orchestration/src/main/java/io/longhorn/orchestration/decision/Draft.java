@@ -280,6 +280,11 @@ public final class Draft {
     }
   }
 
+  /** Something that belongs to no volume is not as wanted, and why; in the plan's reasons. */
+  public void reason(ClusterObject about, String type, String rule, String message) {
+    reasons.add(new Plan.Reason(about.key(), condition(type, true, rule, message)));
+  }
+
   /** Whether a volume waited for the same already before this plan: then nobody is told again. */
   public boolean isKnown(Volume volume, String type, String rule) {
     return view.find(ObjectKind.VOLUME, volume.name(), Volume.class)

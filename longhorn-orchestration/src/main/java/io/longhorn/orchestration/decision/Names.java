@@ -39,6 +39,9 @@ public final class Names {
   /** Reason of a node that does not answer. */
   public static final String NODE_NOT_READY = "KubernetesNodeNotReady";
 
+  /** Type of the condition that says why the instance managers of a node may not be drained. */
+  public static final String DRAIN = "Drain";
+
   private static final int ID_DIGITS = 8;
   private static final Pattern INSTANCE =
       Pattern.compile("(.+)-(?:e-[0-9]+|r-[0-9a-f]{8}(?:-[0-9]+)?(?:-create|-delete)?)");
@@ -103,6 +106,11 @@ public final class Names {
       case ENGINE -> "instance-manager-e-" + digits;
       case REPLICA -> "instance-manager-r-" + digits;
     };
+  }
+
+  /** The directory of a replica, below that of its disk. */
+  public static String directory(String diskPath, String replica) {
+    return diskPath + "/replicas/" + replica;
   }
 
   /** The process that makes a replica's directory. */

@@ -216,8 +216,13 @@ public final class InstancePlanner {
         draft.act(new Action.ForgetInstance(manager, creation, creating.uuid()));
       }
     } else {
-      if (!volume.isDeleted()
-          && (creating == null || creating.state() == ManagerSeen.State.ERROR)) {
+      // One that is taken away before it is made is made first, if that works: what was asked
+      // already
+      // may come late, and would leave a directory that nobody knows.
+      boolean isRetried =
+          replica.spec().isWanted() || volume.status().state() == Volume.State.CREATING;
+      boolean isFailed = creating != null && creating.state() == ManagerSeen.State.ERROR;
+      if (!volume.isDeleted() && (creating == null || (isFailed && isRetried))) {
         List<Replica> all = draft.activeReplicasOf(volume);
         draft.act(new Action.CreateDirectory(manager, replica, volume, all, image.get()));
       }

@@ -2,102 +2,169 @@ package io.longhorn.orchestration.decision.cluster;
 
 import io.longhorn.api.cluster.Condition;
 import io.longhorn.api.cluster.InstanceManager;
-import io.longhorn.api.cluster.InstanceManager.State;
 import io.longhorn.api.cluster.Node;
-import io.longhorn.orchestration.decision.Action;
 import io.longhorn.orchestration.decision.Draft;
-import io.longhorn.orchestration.decision.ManagerSeen;
-import io.longhorn.orchestration.decision.ManagerSeen.Reach;
+import io.longhorn.orchestration.decision.Names;
+import io.longhorn.orchestration.decision.NodeSeen;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
-/** Nodes and their instance managers (sections 6.1 and 8). */
+/**
+ * Which nodes are ready (rule 1 of section 8). With an orchestrator it is what that says; without
+ * one, a node is ready if its power is on and its instance managers run.
+ */
 public final class NodePlanner {
-  /** Reason of a node that is up. */
-  static final String READY = "KubeletReady";
+  /** For so long it means nothing that a node says of itself it is not ready: it restarts. */
+  static final long NOT_READY_GRACE_MILLIS = 15_000;
 
-  /** Reason of a node whose power is off. */
-  static final String NOT_READY = "KubernetesNodeNotReady";
+  /** Type of the condition that says what the orchestrator says. */
+  static final String KUBE_READY = "KubeReady";
+
+  /** Reason of a node that is up. */
+  static final String UP = "KubeletReady";
+
+  /** Reason of a node that is up but for this system's own agent on it. */
+  static final String AGENT_DOWN = "ManagerPodDown";
 
   /** Reason of a node without an instance manager that answers. */
   static final String NO_MANAGER = "InstanceManagerNotRunning";
 
   private NodePlanner() {}
 
-  public static void plan(Draft draft) {
-    for (InstanceManager manager : draft.instanceManagers()) {
-      // A new daemon has not looked yet: that is no news.
-      if (draft.isSeen(manager)) {
-        draft.node(manager.nodeID()).ifPresent(node -> plan(draft, node, manager));
-      }
-    }
-  }
-
-  private static void plan(Draft draft, Node node, InstanceManager before) {
-    ManagerSeen seen = draft.seen(before);
-    InstanceManager manager =
-        before.with(state(before, node, seen), pid(before, seen), draft.nowMillis());
-    draft.put(manager);
-    if (before.state() == State.RUNNING && manager.state() == State.ERROR) {
-      draft.tell(
-          manager,
-          true,
-          "InstanceManagerCrashed",
-          "the process of " + manager.name() + " is gone, and with it all it had started");
-    }
-    if (node.isOff()) {
-      if (seen.reach() != Reach.GONE) {
-        draft.act(new Action.KillInstanceManager(manager));
-      }
-    } else if (!draft.isStopping() && seen.reach() == Reach.GONE) {
+  /** What the orchestrator says of nodes; instance managers follow from it. */
+  public static void observe(Draft draft) {
+    for (Node node : draft.nodes()) {
       draft
-          .image(manager.image())
-          .ifPresent(image -> draft.act(new Action.StartInstanceManager(manager, node, image)));
+          .view()
+          .node(node.name())
+          .ifPresent(seen ->
+              put(draft, node, kube(node, seen), ready(draft, node, seen).orElse(node.ready())));
     }
-    Condition ready = ready(draft, node, manager);
-    if (!ready.saysSame(node.ready())) {
-      draft.put(node.with(node.kube(), ready));
-      if (before.state() != State.STOPPED || !ready.isTrue()) {
-        draft.tell(
-            node,
-            !ready.isTrue(),
-            ready.isTrue() ? "NodeReady" : "NodeNotReady",
-            "node " + node.name() + (ready.isTrue() ? " is ready" : ": " + ready.message()));
+  }
+
+  /** The nodes of which no orchestrator says anything: they follow from their instance managers. */
+  public static void plan(Draft draft) {
+    for (Node node : draft.nodes()) {
+      if (isAlone(draft, node)) {
+        ready(draft, node).ifPresent(ready -> put(draft, node, node.kube(), ready));
       }
     }
   }
 
-  /** One that never answered this daemon has the process that is known of it. */
-  private static long pid(InstanceManager before, ManagerSeen seen) {
-    return seen.reach() == Reach.UNREACHABLE && seen.pid() == 0 ? before.pid() : seen.pid();
+  /** Whether no orchestrator has ever said anything of it. */
+  static boolean isAlone(Draft draft, Node node) {
+    return draft.view().node(node.name()).isEmpty() && node.kube().reason().isEmpty();
   }
 
-  /** 6.1: a node that is down makes what ran there unknown, unless it is known to have failed. */
-  private static State state(InstanceManager before, Node node, ManagerSeen seen) {
-    if (node.isOff()) {
-      return before.state() == State.ERROR ? State.ERROR : State.UNKNOWN;
+  private static void put(Draft draft, Node node, Condition kube, Condition ready) {
+    boolean isSame = ready.saysSame(node.ready());
+    if (isSame && kube.equals(node.kube())) {
+      return;
     }
-    return switch (seen.reach()) {
-      case NOT_SEEN -> before.state();
-      case CONNECTED -> State.RUNNING;
-      case GONE ->
-          before.state() == State.STOPPED || before.state() == State.STARTING
-              ? State.STARTING
-              : State.ERROR;
-      case UNREACHABLE ->
-          before.state() == State.STOPPED || before.state() == State.ERROR
-              ? before.state()
-              : State.UNKNOWN;
-      case STARTING -> State.STARTING;
-      case TERMINATING -> State.ERROR;
+    draft.put(node.with(kube, isSame ? node.ready() : ready));
+    boolean isNews =
+        ready.isTrue() != node.ready().isTrue() || !ready.reason().equals(node.ready().reason());
+    if (isNews) {
+      draft.tell(
+          node,
+          !ready.isTrue(),
+          ready.isTrue() ? "NodeReady" : "NodeNotReady",
+          "node " + node.name() + (ready.isTrue() ? " is ready" : ": " + ready.message()));
+    }
+  }
+
+  // ---- with an orchestrator -------------------------------------------------------------------
+
+  private static Condition kube(Node node, NodeSeen seen) {
+    String reason =
+        switch (seen.kube()) {
+          case TRUE -> UP;
+          case FALSE, UNKNOWN -> Names.NODE_NOT_READY;
+          case GONE -> Names.NODE_GONE;
+        };
+    return new Condition(
+        KUBE_READY,
+        seen.kube() == NodeSeen.Kube.TRUE,
+        reason,
+        saying(node, seen),
+        seen.sinceMillis());
+  }
+
+  private static String saying(Node node, NodeSeen seen) {
+    return switch (seen.kube()) {
+      case TRUE -> "";
+      case FALSE -> node.name() + " says that it is not ready";
+      case UNKNOWN -> node.name() + " does not answer";
+      case GONE -> "there is no node " + node.name();
     };
   }
 
-  private static Condition ready(Draft draft, Node node, InstanceManager manager) {
-    if (node.isOff()) {
-      return draft.condition("Ready", false, NOT_READY, "the power of " + node.name() + " is off");
+  /** What counts of what is said; empty: nothing has changed yet. */
+  private static Optional<Condition> ready(Draft draft, Node node, NodeSeen seen) {
+    Condition known = node.ready();
+    boolean isYoung = draft.nowMillis() - seen.sinceMillis() < NOT_READY_GRACE_MILLIS;
+    // Rule 8/1: a node's own word counts when it has lasted (#7302, #13109); silence counts at
+    // once.
+    if (seen.kube() == NodeSeen.Kube.FALSE && isYoung) {
+      draft.lookAgain(seen.sinceMillis() + NOT_READY_GRACE_MILLIS);
+      return Names.isDownReason(known.reason())
+          ? Optional.empty()
+          : Optional.of(served(draft, node, seen));
     }
-    return manager.state() == State.RUNNING
-        ? draft.condition("Ready", true, READY, "")
-        : draft.condition(
-            "Ready", false, NO_MANAGER, manager.name() + " is " + manager.state().text());
+    return Optional.of(
+        switch (seen.kube()) {
+          case TRUE -> served(draft, node, seen);
+          case FALSE, UNKNOWN -> notReady(draft, Names.NODE_NOT_READY, saying(node, seen));
+          case GONE -> notReady(draft, Names.NODE_GONE, saying(node, seen));
+        });
+  }
+
+  private static Condition served(Draft draft, Node node, NodeSeen seen) {
+    if (node.isOff()) {
+      return off(draft, node);
+    }
+    return seen.isServed()
+        ? draft.condition(Names.READY, true, UP, "")
+        : notReady(draft, AGENT_DOWN, "nothing of this system answers on " + node.name());
+  }
+
+  // ---- without --------------------------------------------------------------------------------
+
+  private static Optional<Condition> ready(Draft draft, Node node) {
+    if (node.isOff()) {
+      return Optional.of(off(draft, node));
+    }
+    if (draft.managersOn(node.name()).stream().noneMatch(draft::isSeen)) {
+      // A new daemon has not looked yet: that is no news.
+      return Optional.empty();
+    }
+    String missing = missing(draft, node);
+    return Optional.of(
+        missing == null
+            ? draft.condition(Names.READY, true, UP, "")
+            : notReady(draft, NO_MANAGER, missing));
+  }
+
+  /** What does not run of what starts engines and replicas there; null if nothing. */
+  private static @Nullable String missing(Draft draft, Node node) {
+    for (boolean isForEngine : List.of(true, false)) {
+      Optional<InstanceManager> manager = draft.defaultManager(node.name(), isForEngine);
+      if (manager.isEmpty()) {
+        return "no instance manager starts " + (isForEngine ? "engines" : "replicas");
+      }
+      if (manager.get().state() != InstanceManager.State.RUNNING) {
+        return manager.get().name() + " is " + manager.get().state().text();
+      }
+    }
+    return null;
+  }
+
+  private static Condition off(Draft draft, Node node) {
+    return notReady(draft, Names.NODE_NOT_READY, "the power of " + node.name() + " is off");
+  }
+
+  private static Condition notReady(Draft draft, String reason, String message) {
+    return draft.condition(Names.READY, false, reason, message);
   }
 }

@@ -5,9 +5,15 @@ import io.longhorn.api.cluster.Volume;
 import io.longhorn.orchestration.decision.ClusterView;
 import io.longhorn.orchestration.decision.Draft;
 import io.longhorn.orchestration.decision.Plan;
+import io.longhorn.orchestration.decision.cluster.DrainRule;
+import io.longhorn.orchestration.decision.cluster.InstanceManagerPlanner;
 import io.longhorn.orchestration.decision.cluster.InstancePlanner;
 import io.longhorn.orchestration.decision.cluster.NodePlanner;
 import io.longhorn.orchestration.decision.volume.AttachmentPlanner;
+import io.longhorn.orchestration.decision.volume.CleanupPlanner;
+import io.longhorn.orchestration.decision.volume.EvictionPlanner;
+import io.longhorn.orchestration.decision.volume.RebuildPlanner;
+import io.longhorn.orchestration.decision.volume.ReplenishPlanner;
 import io.longhorn.orchestration.decision.volume.VolumePlanner;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,7 +29,11 @@ public final class ControlCore {
   /** Nodes, instance managers and images. */
   public static Plan planCluster(ClusterView view) {
     Draft draft = new Draft(view);
+    NodePlanner.observe(draft);
+    InstanceManagerPlanner.plan(draft);
     NodePlanner.plan(draft);
+    InstanceManagerPlanner.act(draft);
+    DrainRule.plan(draft);
     InstancePlanner.forgetStrays(draft);
     return draft.plan();
   }
@@ -35,8 +45,12 @@ public final class ControlCore {
       return draft.plan();
     }
     InstancePlanner.observe(draft, name);
+    draft.volume(name).ifPresent(volume -> EvictionPlanner.plan(draft, volume));
+    draft.volume(name).ifPresent(volume -> ReplenishPlanner.plan(draft, volume));
+    draft.volume(name).ifPresent(volume -> RebuildPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> AttachmentPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> VolumePlanner.plan(draft, volume));
+    draft.volume(name).ifPresent(volume -> CleanupPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> AttachmentPlanner.tell(draft, volume));
     draft
         .volume(name)

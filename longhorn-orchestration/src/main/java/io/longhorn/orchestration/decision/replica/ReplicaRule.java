@@ -1,0 +1,158 @@
+package io.longhorn.orchestration.decision.replica;
+
+import io.longhorn.api.ReplicaId;
+import io.longhorn.api.ReplicaMode;
+import io.longhorn.api.cluster.Engine;
+import io.longhorn.api.cluster.InstanceView;
+import io.longhorn.api.cluster.Membership;
+import io.longhorn.api.cluster.Replica;
+import io.longhorn.api.cluster.Volume;
+import io.longhorn.orchestration.decision.Draft;
+import java.util.Collection;
+import java.util.Optional;
+import java.util.SortedSet;
+import java.util.TreeSet;
+
+/** Questions about the replicas of a volume. */
+public final class ReplicaRule {
+  private ReplicaRule() {}
+
+  /** Whether it counts: it has not failed, and nobody wants it gone. */
+  public static boolean isUsable(Replica replica) {
+    return replica.spec().isActive()
+        && !replica.spec().health().isFailed()
+        && !replica.spec().isEvictionRequested();
+  }
+
+  /** Whether it has ever been in sync, as far as its health says. */
+  public static boolean wasHealthy(Replica replica) {
+    return replica.spec().health().lastHealthyAtMillis() != 0;
+  }
+
+  /** Whether the newest record names it: it may be the only one that has the newest data. */
+  public static boolean isMember(Draft draft, Volume volume, Replica replica) {
+    return draft
+        .membershipOf(volume)
+        .filter(found -> found.record().membership().members().contains(replica.spec().id()))
+        .isPresent();
+  }
+
+  /** Whether it was in sync, and is not now: what it missed is known, or can be found out. */
+  public static boolean hasLeft(Draft draft, Volume volume, Replica replica) {
+    return draft
+        .membershipOf(volume)
+        .filter(found -> found.record().membership().leftAt().containsKey(replica.spec().id()))
+        .isPresent();
+  }
+
+  /** What the owner says of it; empty if that does not run, or says nothing of it. */
+  public static Optional<Engine.Member> said(Draft draft, Volume volume, ReplicaId id) {
+    return draft
+        .ownerOf(volume)
+        .filter(owner -> isRunning(owner))
+        .map(owner -> owner.status().replicas().get(id));
+  }
+
+  /** Whether the owner says that it is in sync. */
+  public static boolean isInSync(Draft draft, Volume volume, Replica replica) {
+    return said(draft, volume, replica.spec().id())
+        .filter(member -> member.mode() == ReplicaMode.RW)
+        .isPresent();
+  }
+
+  /** Whether an engine runs. */
+  public static boolean isRunning(Engine engine) {
+    return engine.status().instance().currentState() == InstanceView.State.RUNNING;
+  }
+
+  /** Whether a volume is attached where it is wanted, and its owner runs. */
+  public static boolean isServed(Draft draft, Volume volume) {
+    return volume.status().state() == Volume.State.ATTACHED
+        && !volume.spec().nodeID().isEmpty()
+        && draft.ownerOf(volume).filter(ReplicaRule::isRunning).isPresent();
+  }
+
+  /**
+   * Names of the active replicas that an engine is to use. One that names none uses all that the
+   * record knows; before there is a record, all.
+   */
+  public static SortedSet<String> used(Draft draft, Volume volume, Engine engine) {
+    SortedSet<String> used = new TreeSet<>();
+    Optional<Membership> record = draft.membershipOf(volume);
+    for (Replica replica : draft.activeReplicasOf(volume)) {
+      boolean isKnown =
+          record.isEmpty() || isMember(draft, volume, replica) || hasLeft(draft, volume, replica);
+      boolean isNamed = engine.spec().replicas().contains(replica.name());
+      if (engine.spec().replicas().isEmpty() ? isKnown : isNamed) {
+        used.add(replica.name());
+      }
+    }
+    return used;
+  }
+
+  /**
+   * Whether it comes back into sync, or is filled: wanted, not failed, and the record of its
+   * volume, which is attached, does not name it.
+   */
+  public static boolean isComingBack(Draft draft, Replica replica) {
+    // What is in sync has been since it failed last: most are, and are not looked at further.
+    return replica.spec().isActive()
+        && replica.spec().isWanted()
+        && !replica.spec().health().isFailed()
+        && !replica.spec().health().isHealthy()
+        && draft
+            .volume(replica.spec().volumeName())
+            .filter(volume -> isServed(draft, volume))
+            .filter(volume -> !isMember(draft, volume, replica))
+            .filter(volume ->
+                draft
+                    .ownerOf(volume)
+                    .filter(owner -> used(draft, volume, owner).contains(replica.name()))
+                    .isPresent())
+            .isPresent();
+  }
+
+  /** How many replicas of a node are coming back, of all volumes. */
+  public static int comingBackOn(Draft draft, String node) {
+    int count = 0;
+    for (Replica stored : draft.view().replicasOn(node)) {
+      // As this plan has it, if it changes it.
+      Optional<Replica> now =
+          draft
+              .find(stored.kind(), stored.name(), Replica.class)
+              .filter(replica -> isComingBack(draft, replica));
+      count += now.isPresent() ? 1 : 0;
+    }
+    return count;
+  }
+
+  /**
+   * Whether a volume has another replica, healthy since it last failed, besides this one: then this
+   * one is not the last that may have its data (last-replica protection, 7.3).
+   */
+  public static boolean isSafeWithout(Replica without, Collection<Replica> all) {
+    return !wasHealthy(without)
+        || all.stream()
+            .filter(other -> other.spec().isActive())
+            .filter(other -> !other.spec().id().equals(without.spec().id()))
+            .anyMatch(other ->
+                wasHealthy(other)
+                    && !other.spec().health().isFailed()
+                    && other.spec().health().lastFailedAtMillis()
+                        < other.spec().health().lastHealthyAtMillis());
+  }
+
+  /**
+   * Whether what a volume has written is safe with it alone: the record names it, and its node is
+   * ready and is not being drained.
+   */
+  public static boolean staysSafe(Draft draft, Volume volume, Replica replica) {
+    return replica.spec().isActive()
+        && isMember(draft, volume, replica)
+        && !replica.spec().health().isFailed()
+        && draft
+            .node(replica.spec().nodeID())
+            .filter(node -> node.ready().isTrue() && !node.isCordoned())
+            .isPresent();
+  }
+}
