@@ -5,10 +5,8 @@ import io.longhorn.api.IoError;
 import io.longhorn.api.VolumeException;
 import io.longhorn.api.cluster.ClusterObject;
 import io.longhorn.api.cluster.Condition;
-import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.EngineImage;
 import io.longhorn.api.cluster.InstanceManager;
-import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.Node;
 import io.longhorn.api.cluster.ObjectKey;
 import io.longhorn.api.cluster.ObjectKind;
@@ -16,30 +14,25 @@ import io.longhorn.api.cluster.Setting;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.orchestration.call.CallAddress;
 import io.longhorn.orchestration.call.CallServer;
-import io.longhorn.orchestration.decision.ClusterView;
 import io.longhorn.orchestration.decision.Names;
 import io.longhorn.orchestration.execution.ProcessEnd;
 import io.longhorn.orchestration.execution.ProcessExecutor;
 import io.longhorn.orchestration.execution.RuntimeLayout;
+import io.longhorn.orchestration.reconcile.Pacer;
 import io.longhorn.orchestration.reconcile.ReconcileLoop;
 import io.longhorn.orchestration.store.ClusterStore;
 import io.longhorn.orchestration.store.ClusterStore.Stored;
 import io.longhorn.orchestration.store.DurableClusterStore;
-import io.longhorn.orchestration.watch.EngineWatcher;
-import io.longhorn.orchestration.watch.ManagerWatcher;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
@@ -61,20 +54,17 @@ public final class Daemon implements AutoCloseable {
 
   private static final Logger LOG = LoggerFactory.getLogger(Daemon.class);
 
-  private final RuntimeLayout layout;
   private final ClusterStore store;
+  private final ProcessExecutor executor;
   private final ReconcileLoop loop;
   private final CallServer server;
-  private final Map<String, ManagerWatcher> managerWatchers = new ConcurrentHashMap<>();
-  private final Map<String, EngineWatcher> engineWatchers = new ConcurrentHashMap<>();
   private final CompletableFuture<Void> shutDown = new CompletableFuture<>();
 
   private Daemon(RuntimeLayout layout, ClusterStore store, String clusterId) {
-    this.layout = layout;
     this.store = store;
     Clock clock = Clock.systemUTC();
-    ProcessExecutor executor = new ProcessExecutor(layout, "store:" + clusterId);
-    loop = new ReconcileLoop(store, executor, clock, this::watchEngines);
+    executor = new ProcessExecutor(layout, "store:" + clusterId);
+    loop = new ReconcileLoop(store, executor, Pacer.system(clock));
     VolumeCommands volumes = new VolumeCommands(store, clock);
     server =
         CallServer.open(
@@ -173,46 +163,8 @@ public final class Daemon implements AutoCloseable {
   }
 
   private void start() {
-    for (Stored found : store.list(ObjectKind.INSTANCE_MANAGER)) {
-      if (found.object() instanceof InstanceManager manager) {
-        managerWatchers.put(
-            manager.name(),
-            ManagerWatcher.start(
-                CallAddress.parse(manager.address()),
-                seen -> loop.observation().manager(manager.name(), seen)));
-      }
-    }
     loop.start();
     LOG.info("the daemon takes calls at {}", server.address());
-  }
-
-  /** Every engine that may run is watched, no other; on the loop's thread. */
-  private void watchEngines(ClusterView view) {
-    TreeMap<String, Engine> running = new TreeMap<>();
-    for (ClusterObject object : view.objects().values()) {
-      if (object instanceof Engine engine
-          && (engine.spec().isWanted()
-              || engine.status().instance().currentState() == InstanceView.State.STOPPING)) {
-        running.put(engine.name(), engine);
-      }
-    }
-    for (Engine engine : running.values()) {
-      engineWatchers.computeIfAbsent(
-          engine.name(),
-          name ->
-              EngineWatcher.start(
-                  CallAddress.parse(layout.engineControl(engine)),
-                  seen -> loop.observation().engine(name, seen)));
-    }
-    for (String name : List.copyOf(engineWatchers.keySet())) {
-      if (!running.containsKey(name)) {
-        EngineWatcher watcher = engineWatchers.remove(name);
-        if (watcher != null) {
-          watcher.close();
-        }
-        loop.observation().forgetEngine(name);
-      }
-    }
   }
 
   /** Completed when the cluster was shut down; the daemon is to be closed then. */
@@ -269,8 +221,7 @@ public final class Daemon implements AutoCloseable {
   public void close() {
     server.close();
     loop.close();
-    managerWatchers.values().forEach(ManagerWatcher::close);
-    engineWatchers.values().forEach(EngineWatcher::close);
+    executor.close();
     store.close();
   }
 }

@@ -47,6 +47,7 @@ public final class ClusterView {
   private final TreeSet<String> dirty = new TreeSet<>();
 
   private boolean isClusterDirty = true;
+  private boolean areTargetsChanged = true;
   private long nowMillis;
   private boolean isStopping;
 
@@ -96,6 +97,10 @@ public final class ClusterView {
   public void remove(ObjectKey key) {
     ClusterObject before = objects.remove(key);
     if (before != null) {
+      if (before instanceof InstanceManager) {
+        // Another one of this name is not this one.
+        managers.remove(key.name());
+      }
       unindex(before);
       changed(before);
     }
@@ -173,6 +178,7 @@ public final class ClusterView {
   }
 
   private void changed(ClusterObject object) {
+    areTargetsChanged |= object instanceof Engine || object instanceof InstanceManager;
     switch (object) {
       case Volume volume -> {
         dirty.add(volume.name());
@@ -301,6 +307,13 @@ public final class ClusterView {
   public boolean takeClusterDirty() {
     boolean taken = isClusterDirty;
     isClusterDirty = false;
+    return taken;
+  }
+
+  /** Whether another engine or instance manager may have to be looked at; from now on not. */
+  public boolean takeTargetsChanged() {
+    boolean taken = areTargetsChanged;
+    areTargetsChanged = false;
     return taken;
   }
 

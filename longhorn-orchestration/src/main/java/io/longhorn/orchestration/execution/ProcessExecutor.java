@@ -22,16 +22,18 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Processes on this machine: instance managers are started here, engines and replicas through them.
- * Thread-safe.
+ * Processes on this machine: instance managers are started here, engines and replicas through them;
+ * each has a thread that watches it.
  */
 public final class ProcessExecutor implements ActionExecutor {
   private static final Duration CONNECT = Duration.ofSeconds(5);
@@ -42,6 +44,8 @@ public final class ProcessExecutor implements ActionExecutor {
 
   /** Instance managers started by this process: while one is coming up it is not started again. */
   private final Map<String, Process> starting = new ConcurrentHashMap<>();
+
+  private @Nullable ProcessWatchers watchers;
 
   /**
    * An executor.
@@ -56,6 +60,23 @@ public final class ProcessExecutor implements ActionExecutor {
   @Override
   public Set<Capability> capabilities() {
     return EnumSet.noneOf(Capability.class);
+  }
+
+  @Override
+  public void observe(Observation observation) {
+    watchers = new ProcessWatchers(layout, observation);
+  }
+
+  @Override
+  public void watch(Targets targets) {
+    Objects.requireNonNull(watchers, "observe is called first").watch(targets);
+  }
+
+  @Override
+  public void close() {
+    if (watchers != null) {
+      watchers.close();
+    }
   }
 
   @Override

@@ -1,12 +1,11 @@
 package io.longhorn.orchestration.reconcile;
 
-import java.util.HashMap;
-import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * When the same thing may be tried again: at once the first time, then after ever longer pauses
- * until it has been quiet for a while. Time is given, in milliseconds of any clock that does not go
- * back; one thread.
+ * until it has been quiet for a while. Time is given in milliseconds; if it goes back, what was
+ * tried in the future counts as never tried. One thread.
  */
 final class Backoff {
   /** Pause after the first attempt. */
@@ -18,24 +17,43 @@ final class Backoff {
   /** After this long without an attempt it is as if there had been none. */
   static final long FORGOTTEN_MILLIS = 30_000;
 
-  private final Map<String, Attempts> attempts = new HashMap<>();
+  private final TreeMap<String, Attempts> attempts = new TreeMap<>();
+
+  /** When those that are forgotten are removed again: not with every question. */
+  private long nextSweepMillis;
 
   private record Attempts(int count, long lastMillis) {
     long nextMillis() {
       int doublings = Math.min(count - 1, 16);
       return lastMillis + Math.min(FIRST_MILLIS << doublings, LONGEST_MILLIS);
     }
+
+    boolean isForgotten(long nowMillis) {
+      return nowMillis - lastMillis > FORGOTTEN_MILLIS || lastMillis > nowMillis;
+    }
   }
 
   /** Whether it may be tried now; if so, this is an attempt. */
   boolean mayTry(String what, long nowMillis) {
-    attempts.values().removeIf(past -> nowMillis - past.lastMillis > FORGOTTEN_MILLIS);
-    Attempts past = attempts.get(what);
-    if (past != null && nowMillis < past.nextMillis()) {
+    if (nowMillis < nextMillis(what, nowMillis)) {
       return false;
     }
-    attempts.put(what, new Attempts(past == null ? 1 : past.count + 1, nowMillis));
+    tried(what, nowMillis);
     return true;
+  }
+
+  /** It was tried. */
+  void tried(String what, long nowMillis) {
+    sweep(nowMillis);
+    Attempts past = attempts.get(what);
+    attempts.put(what, new Attempts(past == null ? 1 : past.count + 1, nowMillis));
+  }
+
+  private void sweep(long nowMillis) {
+    if (nowMillis >= nextSweepMillis || nowMillis < nextSweepMillis - FORGOTTEN_MILLIS) {
+      attempts.values().removeIf(past -> past.isForgotten(nowMillis));
+      nextSweepMillis = nowMillis + FIRST_MILLIS;
+    }
   }
 
   /** It went well: the next time is a first one. */
@@ -43,18 +61,13 @@ final class Backoff {
     attempts.remove(what);
   }
 
-  /** When this may be tried again. */
+  /** When it may be tried; not after now if it may be at once. */
   long nextMillis(String what, long nowMillis) {
     Attempts past = attempts.get(what);
+    if (past != null && past.isForgotten(nowMillis)) {
+      attempts.remove(what);
+      past = null;
+    }
     return past == null ? nowMillis : past.nextMillis();
-  }
-
-  /** When something that was refused may be tried; {@link Long#MAX_VALUE} if nothing waits. */
-  long nextMillis(long nowMillis) {
-    return attempts.values().stream()
-        .mapToLong(Attempts::nextMillis)
-        .filter(next -> next > nowMillis)
-        .min()
-        .orElse(Long.MAX_VALUE);
   }
 }

@@ -2,7 +2,9 @@ package io.longhorn.orchestration.reconcile;
 
 import io.longhorn.api.VolumeException;
 import io.longhorn.api.cluster.ClusterObject;
-import io.longhorn.api.cluster.Event;
+import io.longhorn.api.cluster.Engine;
+import io.longhorn.api.cluster.InstanceManager;
+import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.ObjectKey;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.orchestration.decision.Action;
@@ -10,17 +12,14 @@ import io.longhorn.orchestration.decision.Capability;
 import io.longhorn.orchestration.decision.ClusterView;
 import io.longhorn.orchestration.decision.Plan;
 import io.longhorn.orchestration.decision.control.ControlCore;
+import io.longhorn.orchestration.execution.Targets;
 import io.longhorn.orchestration.store.ClusterStore;
-import io.longhorn.orchestration.store.ClusterStore.Stored;
-import java.util.ArrayDeque;
 import java.util.Collection;
-import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,28 +31,43 @@ import org.slf4j.LoggerFactory;
  *
  * <p>A plan is made from one view and stored object by object, each only if it is still as the plan
  * saw it. One that is refused ends the plan: what it was made from has changed, and the volume is
- * planned for again.
+ * planned for again. What concerns processes comes after all that was to be stored: a plan whose
+ * view was old asks nothing of them. Volumes are planned for one by one; trouble with one is none
+ * of the others'.
  */
 public final class Reconciler {
   /** Most events that are kept; older ones are dropped. */
   public static final int MAX_EVENTS = 1_000;
 
+  /** Most volumes planned for in one pass: what is seen meanwhile does not wait for all of them. */
+  static final int MAX_PLANS = 256;
+
   /** A plan that had something done is made again so much later: what was asked may be lost. */
   static final long LOOK_AGAIN_MILLIS = Backoff.FIRST_MILLIS;
 
+  /** What belongs to no volume is planned for under this name. */
+  private static final String CLUSTER = "";
+
   private static final Logger LOG = LoggerFactory.getLogger(Reconciler.class);
 
-  /** Volumes whose plan could not be stored, and when that is tried again. */
-  private final TreeMap<String, Long> again = new TreeMap<>();
-
-  private final TreeMap<ObjectKey, Long> versions = new TreeMap<>();
-  private final ArrayDeque<ObjectKey> events = new ArrayDeque<>();
-  private final TreeMap<String, Long> lookAgain = new TreeMap<>();
-  private final Backoff backoff = new Backoff();
-  private final ClusterStore store;
-  private final ClusterView view;
   private final Consumer<Action.ProcessAction> dispatcher;
-  private long lastEvent;
+  private final BiFunction<ClusterView, String, Plan> planner;
+  private final StoredView stored;
+  private final ClusterView view;
+  private final EventLog events;
+
+  /** Volumes to be planned for. */
+  private final TreeSet<String> queue = new TreeSet<>();
+
+  /** Volumes to be planned for when it is time. */
+  private final Schedule again = new Schedule();
+
+  private final Backoff backoff = new Backoff();
+
+  /** The last volume that was planned for: the next one's turn comes before it is its again. */
+  private String turn = CLUSTER;
+
+  private long lastMillis;
 
   /**
    * A reconciler that has read everything that is stored.
@@ -63,213 +77,163 @@ public final class Reconciler {
    */
   public Reconciler(
       ClusterStore store, Set<Capability> capabilities, Consumer<Action.ProcessAction> dispatcher) {
-    this.store = store;
-    this.dispatcher = dispatcher;
-    view = new ClusterView(capabilities);
-    readAll();
+    this(
+        store,
+        capabilities,
+        dispatcher,
+        (view, name) ->
+            name.equals(CLUSTER)
+                ? ControlCore.planCluster(view)
+                : ControlCore.planVolume(view, name));
   }
 
-  /** What it plans from. */
+  /**
+   * With decisions of its own.
+   *
+   * @param planner plans for a volume, and under an empty name for what belongs to none
+   */
+  Reconciler(
+      ClusterStore store,
+      Set<Capability> capabilities,
+      Consumer<Action.ProcessAction> dispatcher,
+      BiFunction<ClusterView, String, Plan> planner) {
+    this.dispatcher = dispatcher;
+    this.planner = planner;
+    stored = new StoredView(store, capabilities);
+    view = stored.view();
+    events = new EventLog(store, MAX_EVENTS);
+  }
+
+  /** What it plans from. What was seen is put into it directly. */
   public ClusterView view() {
     return view;
   }
 
-  private void readAll() {
-    for (ObjectKind kind : ObjectKind.values()) {
-      for (Stored found : store.list(kind)) {
-        if (kind == ObjectKind.EVENT) {
-          events.add(found.object().key());
-          lastEvent = Math.max(lastEvent, numberOf(found.object()));
-        } else {
-          take(found.object().key(), Optional.of(found));
-        }
-      }
-    }
-  }
-
-  private static long numberOf(ClusterObject event) {
-    return Long.parseLong(event.name());
-  }
-
   /** These objects changed in the store. */
   public void changed(Collection<ObjectKey> keys) {
-    for (ObjectKey key : keys) {
-      if (key.kind() != ObjectKind.EVENT) {
-        take(key, store.get(key));
-      }
-    }
-  }
-
-  private void take(ObjectKey key, Optional<Stored> found) {
-    if (found.isPresent()) {
-      versions.put(key, found.get().version());
-      view.put(found.get().object());
-    } else {
-      versions.remove(key);
-      view.remove(key);
-    }
+    stored.changed(keys);
   }
 
   /**
-   * Plans for everything that may need it, and carries that out.
+   * Plans for what may need it, and carries that out.
    *
    * @param nowMillis milliseconds since 1970
-   * @return when to look again if nothing changes until then; {@link Long#MAX_VALUE} for never
+   * @return when to look again if nothing changes until then: now if there is more to be done,
+   *     {@link Long#MAX_VALUE} for never
    */
   public long pass(long nowMillis) {
+    if (nowMillis < lastMillis) {
+      // The clock was set back: no time that was noted before means anything.
+      again.takeDue(Long.MAX_VALUE - 1);
+      view.everythingChanged();
+    }
+    lastMillis = nowMillis;
     view.now(nowMillis);
-    due(lookAgain, nowMillis).forEach(this::touch);
-    due(again, nowMillis).forEach(this::touch);
+    events.flush();
+    try {
+      stored.refresh();
+    } catch (VolumeException e) {
+      // What is stored now is not known: nothing is decided on what was.
+      LOG.warn("the cluster's store cannot be read: {}", e.getMessage());
+      return nowMillis + LOOK_AGAIN_MILLIS;
+    }
+    again.takeDue(nowMillis).forEach(this::touch);
     if (view.takeClusterDirty()) {
-      carryOut("", ControlCore.planCluster(view), nowMillis);
+      plan(CLUSTER, nowMillis);
     }
-    for (String volume : view.takeDirty()) {
-      carryOut(volume, ControlCore.planVolume(view, volume), nowMillis);
+    queue.addAll(view.takeDirty());
+    for (int i = 0; i < MAX_PLANS && !queue.isEmpty(); i++) {
+      String next = queue.higher(turn);
+      turn = next == null ? queue.first() : next;
+      queue.remove(turn);
+      plan(turn, nowMillis);
     }
-    return nextMillis();
+    return queue.isEmpty() ? again.nextMillis() : nowMillis;
   }
 
-  private void touch(String volume) {
-    if (volume.isEmpty()) {
+  private void touch(String name) {
+    if (name.equals(CLUSTER)) {
       view.touchCluster();
     } else {
-      view.touch(volume);
+      view.touch(name);
     }
   }
 
-  private static Set<String> due(Map<String, Long> times, long nowMillis) {
-    TreeSet<String> due = new TreeSet<>();
-    times.forEach((volume, at) -> {
-      if (at <= nowMillis) {
-        due.add(volume);
-      }
-    });
-    due.forEach(times::remove);
-    return due;
-  }
-
-  private long nextMillis() {
-    long next = Long.MAX_VALUE;
-    for (long at : lookAgain.values()) {
-      next = Math.min(next, at);
-    }
-    for (long at : again.values()) {
-      next = Math.min(next, at);
-    }
-    return next;
-  }
-
-  private void carryOut(String volume, Plan plan, long nowMillis) {
-    boolean isAsking =
-        plan.actions().stream().anyMatch(action -> action instanceof Action.ProcessAction);
-    long next =
-        isAsking
-            ? Math.min(plan.lookAgainMillis(), nowMillis + LOOK_AGAIN_MILLIS)
-            : plan.lookAgainMillis();
-    if (next == Long.MAX_VALUE) {
-      lookAgain.remove(volume);
-    } else {
-      lookAgain.put(volume, next);
-    }
+  private void plan(String name, long nowMillis) {
     try {
-      for (Action action : plan.actions()) {
-        if (!carryOut(action, nowMillis)) {
-          // Somebody changed an object meanwhile: the rest was decided on what is not so any more.
-          touch(volume);
-          again.put(volume, nowMillis);
-          return;
-        }
-      }
-      backoff.forget(volume);
+      Plan plan = planner.apply(view, name);
+      boolean isDone = carryOut(plan, nowMillis);
+      // Otherwise somebody changed an object meanwhile: the rest was decided on what was before.
+      again.put(name, isDone ? nextMillis(plan, nowMillis) : nowMillis);
+      backoff.forget(name);
     } catch (VolumeException e) {
-      LOG.warn("the plan was not carried out, it is made again: {}", e.getMessage());
-      later(volume, nowMillis);
+      LOG.warn("{} was not carried out, it is made again: {}", planOf(name), e.getMessage());
+      later(name, nowMillis);
     } catch (RuntimeException e) {
       // A defect must not end the control plane: the next view may be another one.
-      LOG.error("defect in the plan of '{}'", volume, e);
-      later(volume, nowMillis);
+      LOG.error("defect in {}", planOf(name), e);
+      later(name, nowMillis);
     }
   }
 
-  private void later(String volume, long nowMillis) {
-    backoff.mayTry(volume, nowMillis);
-    again.put(volume, backoff.nextMillis(volume, nowMillis));
-    refresh(volume);
+  private static String planOf(String name) {
+    return name.equals(CLUSTER) ? "the plan of the cluster" : "the plan of volume " + name;
   }
 
-  /** A call that failed may have happened. */
-  private void refresh(String volume) {
-    try {
-      for (ObjectKey key : List.copyOf(versions.keySet())) {
-        if (volume.isEmpty() || view.volumeOf(key).equals(volume)) {
-          take(key, store.get(key));
-        }
+  private void later(String name, long nowMillis) {
+    backoff.tried(name, nowMillis);
+    again.put(name, backoff.nextMillis(name, nowMillis));
+  }
+
+  private static long nextMillis(Plan plan, long nowMillis) {
+    boolean isAsking =
+        plan.actions().stream().anyMatch(action -> action instanceof Action.ProcessAction);
+    return isAsking
+        ? Math.min(plan.lookAgainMillis(), nowMillis + LOOK_AGAIN_MILLIS)
+        : plan.lookAgainMillis();
+  }
+
+  private boolean carryOut(Plan plan, long nowMillis) {
+    for (Action action : plan.actions()) {
+      boolean isDone =
+          switch (action) {
+            case Action.Put(ClusterObject object) -> stored.put(object);
+            case Action.Remove(ObjectKey key) -> stored.remove(key);
+            case Action.Tell tell -> {
+              events.tell(tell, nowMillis);
+              yield true;
+            }
+            case Action.ProcessAction process -> {
+              dispatcher.accept(process);
+              yield true;
+            }
+          };
+      if (!isDone) {
+        return false;
       }
-    } catch (VolumeException e) {
-      LOG.warn("the store does not answer: {}", e.getMessage());
     }
+    return true;
   }
 
-  private boolean carryOut(Action action, long nowMillis) {
-    return switch (action) {
-      case Action.Put(ClusterObject object) -> put(object);
-      case Action.Remove(ObjectKey key) -> remove(key);
-      case Action.Tell tell -> {
-        record(tell, nowMillis);
-        yield true;
+  // ---- what is to be looked at ------------------------------------------------------------------
+
+  /** What there is to be looked at, if that may be something else than when this was last asked. */
+  public Optional<Targets> takeTargets() {
+    if (!view.takeTargetsChanged()) {
+      return Optional.empty();
+    }
+    TreeMap<String, InstanceManager> managers = new TreeMap<>();
+    for (InstanceManager manager :
+        view.all(ObjectKind.INSTANCE_MANAGER, InstanceManager.class)) {
+      managers.put(manager.name(), manager);
+    }
+    TreeMap<String, Engine> engines = new TreeMap<>();
+    for (Engine engine : view.all(ObjectKind.ENGINE, Engine.class)) {
+      if (engine.spec().isWanted()
+          || engine.status().instance().currentState() == InstanceView.State.STOPPING) {
+        engines.put(engine.name(), engine);
       }
-      case Action.ProcessAction process -> {
-        dispatcher.accept(process);
-        yield true;
-      }
-    };
-  }
-
-  private boolean put(ClusterObject object) {
-    ClusterStore.Outcome outcome = store.put(object, version(object.key()));
-    if (outcome.isDone()) {
-      versions.put(object.key(), outcome.version());
-      view.put(object);
-    } else {
-      take(object.key(), store.get(object.key()));
     }
-    return outcome.isDone();
-  }
-
-  private boolean remove(ObjectKey key) {
-    boolean isDone = store.delete(key, version(key)).isDone();
-    if (isDone) {
-      take(key, Optional.empty());
-    } else {
-      take(key, store.get(key));
-    }
-    return isDone;
-  }
-
-  private long version(ObjectKey key) {
-    return versions.getOrDefault(key, ClusterStore.ABSENT);
-  }
-
-  /** Stores something for people to know. */
-  private void record(Action.Tell tell, long nowMillis) {
-    if (tell.isWarning()) {
-      LOG.warn("{}: {}", tell.reason(), tell.message());
-    } else {
-      LOG.info("{}: {}", tell.reason(), tell.message());
-    }
-    while (events.size() >= MAX_EVENTS) {
-      ObjectKey oldest = events.removeFirst();
-      store.get(oldest).ifPresent(found -> store.delete(oldest, found.version()));
-    }
-    Event event =
-        new Event(
-            String.format(Locale.ROOT, "%012d", ++lastEvent),
-            tell.isWarning(),
-            tell.reason(),
-            tell.message(),
-            tell.about(),
-            nowMillis);
-    store.put(event, ClusterStore.ABSENT);
-    events.add(event.key());
+    return Optional.of(new Targets(managers, engines));
   }
 }

@@ -1,16 +1,17 @@
-package io.longhorn.orchestration.reconcile;
+package io.longhorn.orchestration.execution;
 
 import io.longhorn.orchestration.decision.ClusterView;
 import io.longhorn.orchestration.decision.EngineSeen;
 import io.longhorn.orchestration.decision.ManagerSeen;
 import io.longhorn.orchestration.decision.NodeSeen;
+import java.util.Optional;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * What was last seen of nodes, instance managers and engines. Whoever watches them writes; the
- * reconciler takes what is new into its view. Any thread. Bounded by what there is to be seen.
+ * What was last seen of nodes, instance managers and engines, and not yet taken by the loop that
+ * plans. An executor writes whatever it sees: only the last word on each counts, so it is bounded
+ * by what there is to be seen. Any thread.
  */
 public final class Observation {
   private final Runnable whenChanged;
@@ -19,8 +20,9 @@ public final class Observation {
   private final ReentrantLock lock = new ReentrantLock();
   private final TreeMap<String, NodeSeen> nodes = new TreeMap<>();
   private final TreeMap<String, ManagerSeen> managers = new TreeMap<>();
-  private final TreeMap<String, EngineSeen> engines = new TreeMap<>();
-  private final TreeSet<String> forgotten = new TreeSet<>();
+
+  /** Empty for an engine that is not looked at any more. */
+  private final TreeMap<String, Optional<EngineSeen>> engines = new TreeMap<>();
 
   /**
    * Nothing seen yet.
@@ -43,18 +45,12 @@ public final class Observation {
 
   /** An engine has spoken. */
   public void engine(String name, EngineSeen seen) {
-    note(() -> {
-      engines.put(name, seen);
-      forgotten.remove(name);
-    });
+    note(() -> engines.put(name, Optional.of(seen)));
   }
 
-  /** An engine is not looked at any more. */
+  /** An engine is not looked at any more: what it said counts no longer. */
   public void forgetEngine(String name) {
-    note(() -> {
-      engines.remove(name);
-      forgotten.add(name);
-    });
+    note(() -> engines.put(name, Optional.empty()));
   }
 
   private void note(Runnable what) {
@@ -73,12 +69,11 @@ public final class Observation {
     try {
       nodes.forEach(view::seen);
       managers.forEach(view::seen);
-      engines.forEach(view::seen);
-      forgotten.forEach(view::forgetEngine);
+      engines.forEach((name, seen) ->
+          seen.ifPresentOrElse(said -> view.seen(name, said), () -> view.forgetEngine(name)));
       nodes.clear();
       managers.clear();
       engines.clear();
-      forgotten.clear();
     } finally {
       lock.unlock();
     }
