@@ -101,12 +101,7 @@ final class EventLog {
 
   private static Event renamed(Event event, String name) {
     return new Event(
-        name,
-        event.isWarning(),
-        event.reason(),
-        event.message(),
-        event.about(),
-        event.atMillis());
+        name, event.isWarning(), event.reason(), event.message(), event.about(), event.atMillis());
   }
 
   private static String name(long number) {

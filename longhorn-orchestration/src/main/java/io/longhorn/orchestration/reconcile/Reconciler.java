@@ -223,8 +223,7 @@ public final class Reconciler {
       return Optional.empty();
     }
     TreeMap<String, InstanceManager> managers = new TreeMap<>();
-    for (InstanceManager manager :
-        view.all(ObjectKind.INSTANCE_MANAGER, InstanceManager.class)) {
+    for (InstanceManager manager : view.all(ObjectKind.INSTANCE_MANAGER, InstanceManager.class)) {
       managers.put(manager.name(), manager);
     }
     TreeMap<String, Engine> engines = new TreeMap<>();
