@@ -52,12 +52,19 @@ final class BackoffTest {
   }
 
   @Test
-  void itSaysWhenToLookAgain() {
-    assertThat(backoff.nextMillis(0)).isEqualTo(Long.MAX_VALUE);
+  void itSaysWhenItMayBeTried() {
+    assertThat(backoff.nextMillis("x", 0)).as("never tried").isZero();
     assertThat(backoff.mayTry("x", 100)).isTrue();
-    assertThat(backoff.mayTry("y", 200)).isTrue();
-    assertThat(backoff.nextMillis(200)).isEqualTo(600);
-    assertThat(backoff.nextMillis(600)).isEqualTo(700);
-    assertThat(backoff.nextMillis(700)).isEqualTo(Long.MAX_VALUE);
+    assertThat(backoff.nextMillis("x", 200)).isEqualTo(600);
+    assertThat(backoff.nextMillis("y", 200)).as("another").isEqualTo(200);
+    backoff.tried("x", 600);
+    assertThat(backoff.nextMillis("x", 600)).isEqualTo(1_600);
+  }
+
+  @Test
+  void aClockThatIsSetBackHoldsNothingUp() {
+    assertThat(backoff.mayTry("x", 1_000_000)).isTrue();
+    assertThat(backoff.mayTry("x", 5)).isTrue();
+    assertThat(backoff.mayTry("x", 6)).isFalse();
   }
 }

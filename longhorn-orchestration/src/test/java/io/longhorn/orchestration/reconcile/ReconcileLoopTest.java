@@ -7,93 +7,135 @@ import io.longhorn.api.VolumeException;
 import io.longhorn.api.cluster.ClusterObject;
 import io.longhorn.api.cluster.Condition;
 import io.longhorn.api.cluster.EngineImage;
-import io.longhorn.api.cluster.Event;
 import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.Node;
 import io.longhorn.api.cluster.ObjectKey;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.orchestration.Await;
+import io.longhorn.orchestration.decision.Action;
+import io.longhorn.orchestration.decision.Capability;
 import io.longhorn.orchestration.decision.ManagerSeen;
 import io.longhorn.orchestration.decision.ManagerSeen.Reach;
 import io.longhorn.orchestration.decision.Names;
 import io.longhorn.orchestration.execution.ActionExecutor;
+import io.longhorn.orchestration.execution.Observation;
+import io.longhorn.orchestration.execution.Targets;
 import io.longhorn.orchestration.store.ClusterStore;
 import io.longhorn.orchestration.store.ClusterStore.Stored;
 import io.longhorn.orchestration.store.MemoryClusterStore;
-import java.time.Clock;
-import java.time.Instant;
-import java.time.ZoneId;
-import java.time.ZoneOffset;
 import java.util.List;
-import java.util.Locale;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 /** The loop over a store in memory, with an executor that does what the test wants. */
 final class ReconcileLoopTest {
-  /** A clock that goes on when the test says so. */
-  private static final class Hands extends Clock {
+  /** Time that goes on when the test says so; a wait ends only when somebody wakes it. */
+  private static final class Hands implements Pacer {
     final AtomicLong millis = new AtomicLong(1_000);
+    final AtomicInteger waits = new AtomicInteger();
+    private final Semaphore wakes = new Semaphore(0);
 
     @Override
-    public ZoneId getZone() {
-      return ZoneOffset.UTC;
+    public long nowMillis() {
+      return millis.get();
     }
 
     @Override
-    public Clock withZone(ZoneId zone) {
-      return this;
+    public void awaitWake(long atMostMillis) {
+      waits.incrementAndGet();
+      wakes.acquireUninterruptibly();
+      wakes.drainPermits();
     }
 
     @Override
-    public Instant instant() {
-      return Instant.ofEpochMilli(millis.get());
+    public void wake() {
+      wakes.release();
+    }
+
+    void pass(long more) {
+      millis.addAndGet(more);
+      wake();
     }
   }
 
-  private final Hands clock = new Hands();
+  private final Hands time = new Hands();
   private final ClusterStore store = new MemoryClusterStore();
   private final List<String> done = new CopyOnWriteArrayList<>();
-  private final AtomicInteger passes = new AtomicInteger();
-  private volatile ActionExecutor executor = _ -> {};
-  private volatile Runnable duringPlan = () -> {};
-  private final ReconcileLoop loop =
-      new ReconcileLoop(
-          store,
-          action -> {
-            done.add(action.getClass().getSimpleName() + " " + action.subject());
-            executor.execute(action);
-          },
-          clock,
-          _ -> {
-            passes.incrementAndGet();
-            duringPlan.run();
-          });
+  private final Eyes executor = new Eyes();
+  private final ReconcileLoop loop = new ReconcileLoop(store, executor, time);
+
+  private final class Eyes implements ActionExecutor {
+    volatile Consumer<Action.ProcessAction> hands = _ -> {};
+    volatile Consumer<Targets> whenWatched = _ -> {};
+    volatile @Nullable Observation observation;
+
+    @Override
+    public Set<Capability> capabilities() {
+      return Set.of();
+    }
+
+    @Override
+    public void execute(Action.ProcessAction action) {
+      done.add(action.getClass().getSimpleName() + " " + action.subject());
+      hands.accept(action);
+    }
+
+    @Override
+    public void observe(Observation into) {
+      observation = into;
+    }
+
+    @Override
+    public void watch(Targets targets) {
+      whenWatched.accept(targets);
+    }
+  }
+
+  private static String manager(int node) {
+    return Names.instanceManager(
+        "node-" + node, InstanceManager.Type.ALL_IN_ONE, Names.DEFAULT_IMAGE);
+  }
 
   private void start(int nodes) {
-    put(new EngineImage(Names.DEFAULT_IMAGE, "/bin/longhorn", "1"));
+    TreeSet<String> names = new TreeSet<>();
+    for (int i = 1; i <= nodes; i++) {
+      names.add("node-" + i);
+    }
+    EngineImage.Versions versions = EngineImage.Versions.first("1");
+    put(EngineImage.of(Names.DEFAULT_IMAGE, "/bin/longhorn", "1", versions, names));
+    loop.start();
     for (int i = 1; i <= nodes; i++) {
       String name = "node-" + i;
-      put(new Node(name, false, false, "/d", new Condition("Ready", false, "", "", 0)));
-      String manager = Names.instanceManager(name);
+      put(Node.of(name, "/d", new Condition("Ready", false, "", "", 0)));
       put(
           new InstanceManager(
-              manager, name, "default", "unix:/m", InstanceManager.State.STOPPED, 0, 0));
+              manager(i),
+              name,
+              InstanceManager.Type.ALL_IN_ONE,
+              Names.DEFAULT_IMAGE,
+              "unix:/m",
+              InstanceManager.State.STOPPED,
+              0,
+              0));
       seen(i, Reach.GONE, 0);
     }
-    loop.start();
   }
 
   private void seen(int node, Reach reach, long pid) {
-    loop.observation()
-        .manager(
-            Names.instanceManager("node-" + node), new ManagerSeen(reach, pid, new TreeMap<>()));
+    Observation observation = executor.observation;
+    assertThat(observation).isNotNull();
+    observation.manager(manager(node), new ManagerSeen(reach, pid, new TreeMap<>()));
   }
 
   private void put(ClusterObject object) {
@@ -115,20 +157,18 @@ final class ReconcileLoopTest {
   }
 
   private InstanceManager.State state(int number) {
-    ObjectKey key =
-        new ObjectKey(ObjectKind.INSTANCE_MANAGER, Names.instanceManager("node-" + number));
+    ObjectKey key = new ObjectKey(ObjectKind.INSTANCE_MANAGER, manager(number));
     return ((InstanceManager) store.get(key).orElseThrow().object()).state();
   }
 
-  /** Another pass begins and ends. */
-  private void awaitPass() {
-    int before = passes.get();
-    loop.wake();
+  /** Whoever waits has seen everything that was there before. */
+  private void awaitRest() {
+    int before = time.waits.get();
     Await.until(
         "it has looked twice",
         () -> {
-          loop.wake();
-          return passes.get() >= before + 2;
+          time.wake();
+          return time.waits.get() >= before + 2;
         });
   }
 
@@ -141,8 +181,7 @@ final class ReconcileLoopTest {
   @Test
   void whatIsSeenIsStoredAndWhatIsWantedIsDone() {
     start(1);
-    Await.until(
-        "it is started", () -> done.contains("StartInstanceManager instance-manager-node-1"));
+    Await.until("it is started", () -> done.contains("StartInstanceManager " + manager(1)));
     seen(1, Reach.CONNECTED, 42);
     Await.until("it is ready", () -> node(1).ready().isTrue());
     Await.until("it runs", () -> state(1) == InstanceManager.State.RUNNING);
@@ -152,47 +191,62 @@ final class ReconcileLoopTest {
   void theSameIsNotDoneAgainBeforeItsPause() {
     start(1);
     Await.until("the first", () -> done.size() == 1);
-    awaitPass();
-    awaitPass();
+    awaitRest();
+    awaitRest();
     assertThat(done).hasSize(1);
-    clock.millis.addAndGet(Backoff.FIRST_MILLIS);
-    Await.until(
-        "the second",
-        () -> {
-          loop.wake();
-          return done.size() == 2;
-        });
+    time.pass(Backoff.FIRST_MILLIS);
+    Await.until("the second, asked by time alone", () -> done.size() == 2);
   }
 
   @Test
   void anExecutorThatThrowsDoesNotEndTheLoop() {
-    executor =
-        action -> {
+    executor.hands =
+        _ -> {
           if (done.size() % 2 == 0) {
-            throw new IllegalStateException("a defect");
+            throw new IllegalStateException("a defect, on purpose");
           }
           throw new VolumeException(IoError.EIO, "not today");
         };
     start(1);
     for (int i = 1; i <= 4; i++) {
       int times = i;
-      Await.until(
-          "try " + i,
-          () -> {
-            loop.wake();
-            return done.size() >= times;
-          });
-      clock.millis.addAndGet(Backoff.LONGEST_MILLIS);
+      Await.until("try " + i, () -> done.size() >= times);
+      awaitRest();
+      time.pass(Backoff.LONGEST_MILLIS);
     }
-    executor = _ -> {};
+    executor.hands = _ -> {};
     seen(1, Reach.CONNECTED, 42);
     Await.until("it is ready", () -> node(1).ready().isTrue());
   }
 
   @Test
+  void eyesThatThrowDoNotEndTheLoop() {
+    executor.whenWatched =
+        _ -> {
+          throw new IllegalStateException("a defect, on purpose");
+        };
+    start(1);
+    seen(1, Reach.CONNECTED, 42);
+    Await.until("it is ready", () -> node(1).ready().isTrue());
+  }
+
+  @Test
+  void whatThereIsToBeLookedAtIsSaidWhenItChanges() {
+    List<Set<String>> said = new CopyOnWriteArrayList<>();
+    executor.whenWatched = targets -> said.add(targets.managers().keySet());
+    start(2);
+    Await.until("both", () -> said.contains(Set.of(manager(1), manager(2))));
+    awaitRest();
+    int before = said.size();
+    put(node(1).withCordon(true));
+    awaitRest();
+    assertThat(said).as("nothing new").hasSize(before);
+  }
+
+  @Test
   void anExecutorThatHangsHoldsUpItsSubjectAndNothingElse() {
     CountDownLatch release = new CountDownLatch(1);
-    executor =
+    executor.hands =
         action -> {
           if (action.subject().endsWith("node-1")) {
             try {
@@ -203,74 +257,24 @@ final class ReconcileLoopTest {
           }
         };
     start(2);
-    String first = "StartInstanceManager instance-manager-node-1";
-    String second = "StartInstanceManager instance-manager-node-2";
+    String first = "StartInstanceManager " + manager(1);
+    String second = "StartInstanceManager " + manager(2);
     Await.until("both are begun", () -> done.containsAll(List.of(first, second)));
-    clock.millis.addAndGet(Backoff.LONGEST_MILLIS);
-    Await.until(
-        "the other goes on",
-        () -> {
-          loop.wake();
-          return done.stream().filter(second::equals).count() == 2;
-        });
+    awaitRest();
+    time.pass(Backoff.LONGEST_MILLIS);
+    Await.until("the other goes on", () -> done.stream().filter(second::equals).count() == 2);
     assertThat(done).filteredOn(first::equals).as("one at a time").hasSize(1);
     release.countDown();
     Await.until(
-        "and is tried again",
-        () -> {
-          loop.wake();
-          return done.stream().filter(first::equals).count() == 2;
-        });
-  }
-
-  @Test
-  void whatSomebodyElseChangedMeanwhileIsPlannedAgainAndNotLost() {
-    AtomicInteger conflicts = new AtomicInteger();
-    // After the view was taken and before the plan is stored.
-    duringPlan =
-        () -> {
-          if (conflicts.incrementAndGet() <= 5) {
-            put(new Node("node-1", conflicts.get() % 2 == 1, false, "/d", node(1).ready()));
-          }
-        };
-    start(1);
-    seen(1, Reach.CONNECTED, 42);
-    Await.until("it is ready", () -> node(1).ready().isTrue());
-    assertThat(node(1).isCordoned()).as("the last change of somebody else").isTrue();
-    assertThat(conflicts.get()).isGreaterThan(5);
-  }
-
-  @Test
-  void eventsAreNumberedAndOnlyTheLastAreKept() {
-    int old = ReconcileLoop.MAX_EVENTS + 5;
-    for (int i = 1; i <= old; i++) {
-      put(
-          new Event(
-              String.format(Locale.ROOT, "%012d", i),
-              false,
-              "Old",
-              "m",
-              new ObjectKey(ObjectKind.NODE, "node-1"),
-              0));
-    }
-    start(1);
-    Await.until("it is begun", () -> !done.isEmpty());
-    seen(1, Reach.CONNECTED, 42);
-    Await.until("it is told", () -> last().equals("NodeReady"));
-    List<Stored> events = store.list(ObjectKind.EVENT);
-    assertThat(events).hasSize(ReconcileLoop.MAX_EVENTS);
-    assertThat(Long.parseLong(events.getLast().object().name())).isGreaterThan(old);
-  }
-
-  private String last() {
-    return ((Event) store.list(ObjectKind.EVENT).getLast().object()).reason();
+        "and is tried again, when it has ended",
+        () -> done.stream().filter(first::equals).count() == 2);
   }
 
   @Test
   void whatWasKilledOnPurposeIsStartedAgainAtOnceHoweverOften() {
     start(1);
-    String started = "StartInstanceManager instance-manager-node-1";
-    String killed = "KillInstanceManager instance-manager-node-1";
+    String started = "StartInstanceManager " + manager(1);
+    String killed = "KillInstanceManager " + manager(1);
     for (int i = 1; i <= 6; i++) {
       int times = i;
       Await.until("start " + i, () -> done.stream().filter(started::equals).count() == times);
@@ -289,10 +293,11 @@ final class ReconcileLoopTest {
     start(1);
     Await.until("it is begun", () -> !done.isEmpty());
     loop.close();
-    int before = passes.get();
-    clock.millis.addAndGet(100_000);
-    loop.wake();
+    int before = done.size();
     put(node(1).withPower(true));
-    assertThat(passes).hasValue(before);
+    time.pass(100_000);
+    assertThat(done).hasSize(before);
+    assertThat(state(1)).isNotEqualTo(InstanceManager.State.UNKNOWN);
+    loop.close();
   }
 }
