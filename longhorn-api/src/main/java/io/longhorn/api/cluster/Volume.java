@@ -339,22 +339,122 @@ public record Volume(String name, Spec spec, Status status, long deletedAtMillis
   }
 
   /**
-   * How an upgrade of its engine goes.
+   * How an upgrade of its engine goes, or how the last one ended if that was not well.
    *
-   * @param attempts how often the switch was tried
+   * @param phase how far it is
+   * @param image to which it is; empty if there is none
+   * @param attempts how many tries have failed
    * @param lastError why the last one failed, empty if none has
    * @param sinceMillis when it began, 0 if none goes on
+   * @param attemptMillis since when the present try has not got any further, 0 if it does not try
    */
-  public record Upgrade(int attempts, String lastError, long sinceMillis) {
+  public record Upgrade(
+      Phase phase,
+      String image,
+      int attempts,
+      String lastError,
+      long sinceMillis,
+      long attemptMillis) {
+    /** Longest error kept, in characters. */
+    public static final int MAX_ERROR_LENGTH = 512;
+
     /** None goes on. */
-    public static final Upgrade NONE = new Upgrade(0, "", 0);
+    public static final Upgrade NONE = new Upgrade(Phase.NONE, "", 0, "", 0, 0);
+
+    /** Cuts an error that is too long. */
+    public Upgrade {
+      if (lastError.length() > MAX_ERROR_LENGTH) {
+        // Not in the middle of a character: half of one is not text.
+        int end = MAX_ERROR_LENGTH - 1;
+        end -= Character.isHighSurrogate(lastError.charAt(end - 1)) ? 1 : 0;
+        lastError = lastError.substring(0, end) + "…";
+      }
+    }
+
+    /** How far one is. Numbers are for ever. */
+    public enum Phase {
+      /** None goes on. */
+      NONE(1, "none"),
+      /** It waits until it may begin, or for the volume to be detached. */
+      WAITING(2, "waiting"),
+      /** Replicas that stand by are being started. */
+      PREPARING(3, "preparing"),
+      /** Another process of the engine is to take over. */
+      SWITCHING(4, "switching"),
+      /** It was given up, by a person or after too many tries. */
+      ROLLED_BACK(5, "rolled-back");
+
+      private final int code;
+      private final String text;
+
+      Phase(int code, String text) {
+        this.code = code;
+        this.text = text;
+      }
+
+      private static Phase ofCode(long code) {
+        for (Phase one : values()) {
+          if (one.code == code) {
+            return one;
+          }
+        }
+        throw new WireFormatException("upgrade in unknown phase " + code);
+      }
+
+      /** For a person. */
+      public String text() {
+        return text;
+      }
+    }
+
+    /** One that begins. */
+    public static Upgrade begun(String image, long nowMillis) {
+      return new Upgrade(Phase.WAITING, image, 0, "", nowMillis, 0);
+    }
+
+    /** Whether one goes on. */
+    public boolean isUnderWay() {
+      return switch (phase) {
+        case WAITING, PREPARING, SWITCHING -> true;
+        case NONE, ROLLED_BACK -> false;
+      };
+    }
+
+    /** In another phase; a try begins with it, or none is made. */
+    public Upgrade in(Phase next, long nowMillis) {
+      boolean isTrying = next == Phase.PREPARING || next == Phase.SWITCHING;
+      long tried = !isTrying ? 0 : next == phase && attemptMillis != 0 ? attemptMillis : nowMillis;
+      return new Upgrade(next, image, attempts, lastError, sinceMillis, tried);
+    }
+
+    /** One more try has failed; the next one begins. */
+    public Upgrade failed(String error, long nowMillis) {
+      return new Upgrade(phase, image, attempts + 1, error, sinceMillis, nowMillis);
+    }
+
+    /** Given up. */
+    public Upgrade rolledBack() {
+      return new Upgrade(Phase.ROLLED_BACK, image, attempts, lastError, 0, 0);
+    }
 
     FieldWriter write() {
-      return new FieldWriter().number(1, attempts).text(2, lastError).number(3, sinceMillis);
+      return new FieldWriter()
+          .number(1, attempts)
+          .text(2, lastError)
+          .number(3, sinceMillis)
+          .number(4, phase.code)
+          .text(5, image)
+          .number(6, attemptMillis);
     }
 
     static Upgrade read(FieldReader in) {
-      return new Upgrade(in.intNumber(1), in.text(2), in.number(3));
+      return new Upgrade(
+          Phase.ofCode(in.number(4, Phase.NONE.code)),
+          in.optionalText(5).orElse(""),
+          in.intNumber(1),
+          in.text(2),
+          in.number(3),
+          in.number(6, 0));
     }
   }
 

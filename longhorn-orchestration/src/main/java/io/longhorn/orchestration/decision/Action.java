@@ -84,7 +84,10 @@ public sealed interface Action {
   }
 
   /**
-   * Let a replica that stands by take its directory from the process that holds it, if one does.
+   * Let a replica that stands by take its directory from the process that holds it, if one does. The
+   * one that held it goes on as one that stands by, until it is stopped.
+   *
+   * @param holder whose process holds the directory; the standby itself if none does
    */
   record PromoteReplica(InstanceManager manager, Replica standby, Replica holder)
       implements ManagerAction {
@@ -110,7 +113,17 @@ public sealed interface Action {
 
   /**
    * Start another process of an engine in the instance manager of the old one, let it take the
-   * clients and the volume over, then end the old one. If it fails, the old one goes on.
+   * clients and the volume over, then end the old one. The old one serves until the new one owns
+   * the volume, however long that takes; if it fails, the old one goes on. The instance keeps its
+   * name and its uuid, and has another pid. One that was asked for already, or done, is not done
+   * twice. The new process takes the volume only while the record's phase is {@link
+   * io.longhorn.api.membership.VolumeRecord.Phase#SWAPPING}: a roll-back ends the phase, and one of
+   * the two is first.
+   *
+   * <p>A failure is reported as {@link SwapSeen}, with what {@link SwapSeen#failed} says.
+   *
+   * @param replicas for each directory the replica that is to use it from then on and, if that only
+   *     stands by, the one that holds it
    */
   record SwapEngine(
       InstanceManager manager,

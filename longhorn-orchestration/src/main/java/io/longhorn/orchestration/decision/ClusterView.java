@@ -41,6 +41,11 @@ public final class ClusterView {
   private final TreeMap<String, ManagerSeen> managers = new TreeMap<>();
   private final TreeMap<String, EngineSeen> engines = new TreeMap<>();
   private final TreeMap<String, NodeSeen> nodes = new TreeMap<>();
+  private final TreeMap<String, SwapSeen> swaps = new TreeMap<>();
+
+  /** How many volumes, engines and replicas name an image. */
+  private final TreeMap<String, Integer> references = new TreeMap<>();
+
   private final Set<Capability> capabilities;
 
   /** Volumes whose plan may be another one than when they were last looked at. */
@@ -90,6 +95,7 @@ public final class ClusterView {
       unindex(before);
     }
     index(object);
+    refer(before == null ? Collections.emptySortedSet() : imagesOf(before), imagesOf(object));
     changed(object);
   }
 
@@ -102,6 +108,10 @@ public final class ClusterView {
         managers.remove(key.name());
       }
       unindex(before);
+      refer(imagesOf(before), Collections.emptySortedSet());
+      if (key.kind() == ObjectKind.ENGINE) {
+        swaps.remove(key.name());
+      }
       changed(before);
     }
   }
@@ -141,6 +151,13 @@ public final class ClusterView {
   /** An engine is not looked at any more. */
   public void forgetEngine(String engine) {
     if (engines.remove(engine) != null) {
+      dirtyInstance(engine);
+    }
+  }
+
+  /** A try to switch an engine has failed. */
+  public void seen(String engine, SwapSeen now) {
+    if (!now.equals(swaps.put(engine, now))) {
       dirtyInstance(engine);
     }
   }
@@ -282,6 +299,34 @@ public final class ClusterView {
     }
   }
 
+  private static SortedSet<String> imagesOf(ClusterObject object) {
+    TreeSet<String> images = new TreeSet<>();
+    switch (object) {
+      case Volume volume -> {
+        images.add(volume.spec().image());
+        images.add(volume.status().currentImage());
+      }
+      case Engine engine -> {
+        images.add(engine.spec().image());
+        images.add(engine.status().currentImage());
+      }
+      case Replica replica -> images.add(replica.spec().image());
+      default -> {}
+    }
+    images.remove("");
+    return images;
+  }
+
+  private void refer(SortedSet<String> before, SortedSet<String> now) {
+    if (before.equals(now)) {
+      return;
+    }
+    isClusterDirty = true;
+    now.forEach(image -> references.merge(image, 1, Integer::sum));
+    before.forEach(image ->
+        references.computeIfPresent(image, (_, count) -> count == 1 ? null : count - 1));
+  }
+
   private static <T> void add(
       Map<String, SortedMap<String, T>> index, String of, String name, T value) {
     index.computeIfAbsent(of, _ -> new TreeMap<>()).put(name, value);
@@ -357,6 +402,16 @@ public final class ClusterView {
   /** What an engine last said. */
   public Optional<EngineSeen> engine(String name) {
     return Optional.ofNullable(engines.get(name));
+  }
+
+  /** The last try to switch an engine that failed, since this control plane was started. */
+  public Optional<SwapSeen> swap(String engine) {
+    return Optional.ofNullable(swaps.get(engine));
+  }
+
+  /** How many volumes, engines and replicas run from an image, or are to. */
+  public int references(String image) {
+    return references.getOrDefault(image, 0);
   }
 
   /** What was last said of a node; empty where nobody says anything. */

@@ -78,6 +78,11 @@ public final class Draft {
     return view.engine(engine.name());
   }
 
+  /** The last try to switch an engine that failed. */
+  public Optional<SwapSeen> swapOf(Engine engine) {
+    return view.swap(engine.name());
+  }
+
   // ---- objects --------------------------------------------------------------------------------
 
   /** It is to be stored so. */

@@ -42,6 +42,9 @@ public final class Names {
   /** Type of the condition that says why the instance managers of a node may not be drained. */
   public static final String DRAIN = "Drain";
 
+  /** Type of the condition that says on which nodes an engine image is missing. */
+  public static final String DEPLOYED = "Deployed";
+
   private static final int ID_DIGITS = 8;
   private static final Pattern INSTANCE =
       Pattern.compile("(.+)-(?:e-[0-9]+|r-[0-9a-f]{8}(?:-[0-9]+)?(?:-create|-delete)?)");

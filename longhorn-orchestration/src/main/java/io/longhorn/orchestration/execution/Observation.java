@@ -4,6 +4,7 @@ import io.longhorn.orchestration.decision.ClusterView;
 import io.longhorn.orchestration.decision.EngineSeen;
 import io.longhorn.orchestration.decision.ManagerSeen;
 import io.longhorn.orchestration.decision.NodeSeen;
+import io.longhorn.orchestration.decision.SwapSeen;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.locks.ReentrantLock;
@@ -23,6 +24,8 @@ public final class Observation {
 
   /** Empty for an engine that is not looked at any more. */
   private final TreeMap<String, Optional<EngineSeen>> engines = new TreeMap<>();
+
+  private final TreeMap<String, SwapSeen> swaps = new TreeMap<>();
 
   /**
    * Nothing seen yet.
@@ -53,6 +56,11 @@ public final class Observation {
     note(() -> engines.put(name, Optional.empty()));
   }
 
+  /** A try to switch an engine has failed. */
+  public void swap(String engine, SwapSeen seen) {
+    note(() -> swaps.put(engine, seen));
+  }
+
   private void note(Runnable what) {
     lock.lock();
     try {
@@ -71,9 +79,11 @@ public final class Observation {
       managers.forEach(view::seen);
       engines.forEach((name, seen) ->
           seen.ifPresentOrElse(said -> view.seen(name, said), () -> view.forgetEngine(name)));
+      swaps.forEach(view::seen);
       nodes.clear();
       managers.clear();
       engines.clear();
+      swaps.clear();
     } finally {
       lock.unlock();
     }

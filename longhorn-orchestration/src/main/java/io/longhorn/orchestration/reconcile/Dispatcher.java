@@ -3,7 +3,9 @@ package io.longhorn.orchestration.reconcile;
 import io.longhorn.api.VolumeException;
 import io.longhorn.orchestration.decision.Action;
 import io.longhorn.orchestration.decision.Action.ProcessAction;
+import io.longhorn.orchestration.decision.SwapSeen;
 import io.longhorn.orchestration.execution.ActionExecutor;
+import io.longhorn.orchestration.execution.Observation;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -25,6 +27,7 @@ final class Dispatcher {
   private static final Logger LOG = LoggerFactory.getLogger(Dispatcher.class);
 
   private final ActionExecutor executor;
+  private final Observation observation;
   private final Consumer<ProcessAction> whenEnded;
   private final Backoff backoff = new Backoff();
   private final Set<String> underWay = ConcurrentHashMap.newKeySet();
@@ -33,11 +36,14 @@ final class Dispatcher {
   /**
    * Begins nothing by itself.
    *
+   * @param observation told of a switch of an engine that failed: those are counted
    * @param whenEnded told of each action when it has ended, whether it went well or not; on its own
    *     thread
    */
-  Dispatcher(ActionExecutor executor, Consumer<ProcessAction> whenEnded) {
+  Dispatcher(
+      ActionExecutor executor, Observation observation, Consumer<ProcessAction> whenEnded) {
     this.executor = executor;
+    this.observation = observation;
     this.whenEnded = whenEnded;
   }
 
@@ -90,6 +96,9 @@ final class Dispatcher {
       executor.execute(action);
     } catch (VolumeException e) {
       LOG.warn("{}: {}", what, e.getMessage());
+      if (action instanceof Action.SwapEngine swap) {
+        observation.swap(swap.engine().name(), SwapSeen.failed(swap, e.getMessage()));
+      }
     } catch (RuntimeException e) {
       LOG.error("defect in {}", what, e);
     } finally {

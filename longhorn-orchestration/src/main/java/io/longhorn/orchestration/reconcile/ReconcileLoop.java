@@ -48,7 +48,7 @@ public final class ReconcileLoop implements AutoCloseable {
     this.executor = executor;
     this.pacer = pacer;
     observation = new Observation(pacer::wake);
-    dispatcher = new Dispatcher(executor, this::ended);
+    dispatcher = new Dispatcher(executor, observation, this::ended);
     // Watched before it is read: nothing falls between.
     watch = store.watch();
     reconciler =
