@@ -84,8 +84,8 @@ public sealed interface Action {
   }
 
   /**
-   * Let a replica that stands by take its directory from the process that holds it, if one does. The
-   * one that held it goes on as one that stands by, until it is stopped.
+   * Let a replica that stands by take its directory from the process that holds it, if one does.
+   * The one that held it goes on as one that stands by, until it is stopped.
    *
    * @param holder whose process holds the directory; the standby itself if none does
    */

@@ -323,8 +323,8 @@ public final class ClusterView {
     }
     isClusterDirty = true;
     now.forEach(image -> references.merge(image, 1, Integer::sum));
-    before.forEach(image ->
-        references.computeIfPresent(image, (_, count) -> count == 1 ? null : count - 1));
+    before.forEach(
+        image -> references.computeIfPresent(image, (_, count) -> count == 1 ? null : count - 1));
   }
 
   private static <T> void add(

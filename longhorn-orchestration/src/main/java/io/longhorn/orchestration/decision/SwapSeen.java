@@ -1,6 +1,7 @@
 package io.longhorn.orchestration.decision;
 
 import io.longhorn.api.cluster.Volume;
+import org.jspecify.annotations.Nullable;
 
 /**
  * That a try to switch an engine to another process has failed.
@@ -11,9 +12,9 @@ import io.longhorn.api.cluster.Volume;
  */
 public record SwapSeen(long upgradeMillis, int attempt, String error) {
   /** What is to be reported of an action that has failed. */
-  public static SwapSeen failed(Action.SwapEngine action, String error) {
+  public static SwapSeen failed(Action.SwapEngine action, @Nullable String error) {
     Volume.Upgrade upgrade = action.volume().status().upgrade();
-    return new SwapSeen(upgrade.sinceMillis(), upgrade.attempts() + 1, error);
+    return new SwapSeen(upgrade.sinceMillis(), upgrade.attempts() + 1, error == null ? "" : error);
   }
 
   /** Whether it tells of the try that an upgrade is at. */

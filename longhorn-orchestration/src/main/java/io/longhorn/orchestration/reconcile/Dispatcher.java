@@ -40,8 +40,7 @@ final class Dispatcher {
    * @param whenEnded told of each action when it has ended, whether it went well or not; on its own
    *     thread
    */
-  Dispatcher(
-      ActionExecutor executor, Observation observation, Consumer<ProcessAction> whenEnded) {
+  Dispatcher(ActionExecutor executor, Observation observation, Consumer<ProcessAction> whenEnded) {
     this.executor = executor;
     this.observation = observation;
     this.whenEnded = whenEnded;

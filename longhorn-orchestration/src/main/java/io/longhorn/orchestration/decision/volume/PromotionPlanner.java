@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
@@ -25,7 +26,8 @@ import java.util.TreeMap;
  * its directory over, one after the other; then those that had it are taken away (section 3.5).
  *
  * <p>A directory is there as long as an object names it, and an object that is the only one of a
- * directory with data of the volume is never taken away here, whatever its fields say (#7396, #5632).
+ * directory with data of the volume is never taken away here, whatever its fields say (#7396,
+ * #5632).
  */
 public final class PromotionPlanner {
   private final Draft draft;
@@ -51,7 +53,7 @@ public final class PromotionPlanner {
     }
   }
 
-  private TreeMap<ReplicaId, List<Replica>> directories() {
+  private SortedMap<ReplicaId, List<Replica>> directories() {
     TreeMap<ReplicaId, List<Replica>> found = new TreeMap<>();
     for (Replica replica : draft.replicasOf(volume)) {
       found.computeIfAbsent(replica.spec().id(), _ -> new ArrayList<>()).add(replica);
@@ -69,12 +71,15 @@ public final class PromotionPlanner {
         && engines.stream().anyMatch(one -> one.name().equals(replica.spec().engineName()));
   }
 
-  // ---- one of each directory is the volume's ------------------------------------------------------
+  // ---- one of each directory is the volume's
+  // ------------------------------------------------------
 
   /** What a plan that was cut off while the flags were changed has left. */
   private void repair(List<Replica> same) {
     List<Replica> own = same.stream().filter(one -> one.spec().isActive()).toList();
-    if (isMigrating() || own.size() == 1 || (own.isEmpty() && same.stream().anyMatch(this::hasJob))) {
+    if (isMigrating()
+        || own.size() == 1
+        || (own.isEmpty() && same.stream().anyMatch(this::hasJob))) {
       return;
     }
     // Rule 3.5: what the record does not name is no loss; what nobody has recorded may be one.
@@ -100,14 +105,18 @@ public final class PromotionPlanner {
         .thenComparing(Replica::name);
   }
 
-  // ---- promotion ----------------------------------------------------------------------------------
+  // ---- promotion
+  // ----------------------------------------------------------------------------------
 
   private void promote() {
     boolean isSettled =
         volume.status().state() == State.ATTACHED
             && !isMigrating()
             && engine.status().instance().currentState() == InstanceView.State.RUNNING
-            && draft.ownerOf(volume).filter(owner -> owner.name().equals(engine.name())).isPresent();
+            && draft
+                .ownerOf(volume)
+                .filter(owner -> owner.name().equals(engine.name()))
+                .isPresent();
     if (!isSettled) {
       return;
     }
@@ -194,7 +203,8 @@ public final class PromotionPlanner {
     return ReplicaRule.said(draft, volume, replica.spec().id()).map(Engine.Member::mode);
   }
 
-  // ---- cleanup ------------------------------------------------------------------------------------
+  // ---- cleanup
+  // ------------------------------------------------------------------------------------
 
   private void clean() {
     for (Replica replica : draft.replicasOf(volume)) {

@@ -34,16 +34,16 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
- * From one engine image to another (sections 5.4 and 5.5): offline when the volume is detached, live
- * otherwise. Live, each replica gets one that stands by for its directory, started from the new
- * image; when they all run, another process of the engine takes the clients and the volume over; who
- * stood by is the volume's own from then on, and takes its directory over later ({@link
+ * From one engine image to another (sections 5.4 and 5.5): offline when the volume is detached,
+ * live otherwise. Live, each replica gets one that stands by for its directory, started from the
+ * new image; when they all run, another process of the engine takes the clients and the volume
+ * over; who stood by is the volume's own from then on, and takes its directory over later ({@link
  * PromotionPlanner}). Until the other process owns the volume the present one serves, however long
  * that takes.
  *
  * <p>What was done is believed before what was asked for: an engine that runs from another image
- * than the volume's status says has switched, be it that the upgrade was rolled back meanwhile; then
- * it is brought back.
+ * than the volume's status says has switched, be it that the upgrade was rolled back meanwhile;
+ * then it is brought back.
  *
  * <p>A try that fails (the switch, a replica that stands by and crashes, no progress for {@link
  * #STUCK_MILLIS}) is counted; after as many as the setting says the upgrade is rolled back.
@@ -147,7 +147,9 @@ public final class UpgradePlanner {
     return draft.membershipOf(volume).flatMap(found -> found.record().owner());
   }
 
-  /** Who stood by is the volume's own; where nobody did, its own is started from it the next time. */
+  /**
+   * Who stood by is the volume's own; where nobody did, its own is started from it the next time.
+   */
   private void finish() {
     // Rule U9: the engine runs from it, whoever wants what meanwhile.
     String image = engine.status().currentImage();
@@ -182,8 +184,7 @@ public final class UpgradePlanner {
       own.stream().filter(one -> !one.spec().image().equals(image)).forEach(this::giveUp);
       return;
     }
-    Optional<Replica> standby =
-        same.stream().filter(one -> isStandby(one, image)).min(MOST_USEFUL);
+    Optional<Replica> standby = same.stream().filter(one -> isStandby(one, image)).min(MOST_USEFUL);
     // Cut off between the two, there is none of its own; then its health is that of who was.
     Optional<Replica> before =
         own.stream()
@@ -242,11 +243,11 @@ public final class UpgradePlanner {
 
   private static final Comparator<Replica> MOST_USEFUL =
       Comparator.comparing(
-              (Replica one) ->
-                  one.status().instance().currentState() != InstanceView.State.RUNNING)
+              (Replica one) -> one.status().instance().currentState() != InstanceView.State.RUNNING)
           .thenComparing(Replica::name);
 
-  // ---- no upgrade ---------------------------------------------------------------------------------
+  // ---- no upgrade
+  // ---------------------------------------------------------------------------------
 
   private void settle() {
     if (volume.status().state() == State.DETACHED) {
@@ -299,7 +300,7 @@ public final class UpgradePlanner {
 
   private static Membership in(Membership found, VolumeRecord.Phase phase) {
     VolumeRecord record = found.record();
-    SortedSet<EngineId> owner = new TreeSet<>();
+    TreeSet<EngineId> owner = new TreeSet<>();
     record.owner().ifPresent(owner::add);
     return new Membership(
         found.name(),
@@ -311,7 +312,8 @@ public final class UpgradePlanner {
             phase));
   }
 
-  // ---- offline ------------------------------------------------------------------------------------
+  // ---- offline
+  // ------------------------------------------------------------------------------------
 
   private void offline() {
     Optional<String> unusable = UpgradeRule.whyUnusable(draft, volume, target);
@@ -350,7 +352,8 @@ public final class UpgradePlanner {
     put(next);
   }
 
-  // ---- live ---------------------------------------------------------------------------------------
+  // ---- live
+  // ---------------------------------------------------------------------------------------
 
   private Upgrade begun() {
     if (upgrade().isUnderWay() && upgrade().image().equals(target)) {
@@ -391,8 +394,7 @@ public final class UpgradePlanner {
     if (limit > 0 && upgrade.attempts() >= limit) {
       // Rule 5.8: not for ever (Longhorn tries on in silence).
       Volume.Status status = volume.status().with(volume.status().currentImage(), upgrade);
-      again(
-          volume.with(status).with(volume.spec().withImage(volume.status().currentImage())));
+      again(volume.with(status).with(volume.spec().withImage(volume.status().currentImage())));
       return;
     }
     List<Replica> standbys = keep(standbys());
@@ -415,8 +417,7 @@ public final class UpgradePlanner {
       }
     }
     boolean isStuck =
-        upgrade.attemptMillis() != 0
-            && draft.nowMillis() - upgrade.attemptMillis() >= STUCK_MILLIS;
+        upgrade.attemptMillis() != 0 && draft.nowMillis() - upgrade.attemptMillis() >= STUCK_MILLIS;
     return isStuck
         ? Optional.of(
             volume
@@ -455,8 +456,7 @@ public final class UpgradePlanner {
     List<Replica> own = draft.activeReplicasOf(volume);
     for (Replica standby : standbys.stream().sorted(MOST_USEFUL).toList()) {
       boolean hasPartner = own.stream().anyMatch(one -> isPartner(standby, one));
-      boolean isFirst =
-          kept.stream().noneMatch(one -> one.spec().id().equals(standby.spec().id()));
+      boolean isFirst = kept.stream().noneMatch(one -> one.spec().id().equals(standby.spec().id()));
       if (isStandby(standby, target) && hasPartner && isFirst) {
         kept.add(standby);
       } else if (own.stream().noneMatch(one -> one.spec().id().equals(standby.spec().id()))
@@ -530,7 +530,10 @@ public final class UpgradePlanner {
       // Rule U7: right after another upgrade the engine has not said yet who is in sync.
       waits(
           "U7",
-          running + " replicas run and are in sync; " + volume.spec().numberOfReplicas() + " have to");
+          running
+              + " replicas run and are in sync; "
+              + volume.spec().numberOfReplicas()
+              + " have to");
       return false;
     }
     List<String> missing = new ArrayList<>();
@@ -552,15 +555,13 @@ public final class UpgradePlanner {
 
   /** Sees to one that stands by for a replica; what is missing, if something is. */
   private Optional<String> prepare(Replica own, List<Replica> standbys) {
-    Optional<Replica> standby =
-        standbys.stream().filter(one -> isPartner(one, own)).findFirst();
+    Optional<Replica> standby = standbys.stream().filter(one -> isPartner(one, own)).findFirst();
     if (standby.isPresent()) {
       InstanceView instance = standby.get().status().instance();
       String why = instance.message().isEmpty() ? "" : " (" + instance.message() + ")";
       return isRunning(standby.get())
           ? Optional.empty()
-          : Optional.of(
-              standby.get().name() + " is " + instance.currentState().text() + why);
+          : Optional.of(standby.get().name() + " is " + instance.currentState().text() + why);
     }
     Optional<Replica> inTheWay =
         draft.replicasOf(volume).stream()

@@ -185,8 +185,7 @@ public final class UpgradeRule {
     }
     Versions old = before.get().versions();
     Versions next = after.get().versions();
-    boolean mayBeSame =
-        draft.settings().is(Settings.Key.ALLOW_LIVE_UPGRADE_ON_SAME_COMMIT);
+    boolean mayBeSame = draft.settings().is(Settings.Key.ALLOW_LIVE_UPGRADE_ON_SAME_COMMIT);
     if (old.gitCommit().equals(next.gitCommit()) && !mayBeSame) {
       return Optional.of("both are built from commit " + old.gitCommit());
     }
