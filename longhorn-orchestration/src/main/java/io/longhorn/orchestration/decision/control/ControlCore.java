@@ -14,6 +14,7 @@ import io.longhorn.orchestration.decision.cluster.NodePlanner;
 import io.longhorn.orchestration.decision.volume.AttachmentPlanner;
 import io.longhorn.orchestration.decision.volume.CleanupPlanner;
 import io.longhorn.orchestration.decision.volume.EvictionPlanner;
+import io.longhorn.orchestration.decision.volume.MigrationPlanner;
 import io.longhorn.orchestration.decision.volume.PromotionPlanner;
 import io.longhorn.orchestration.decision.volume.RebuildPlanner;
 import io.longhorn.orchestration.decision.volume.ReplenishPlanner;
@@ -55,7 +56,9 @@ public final class ControlCore {
     draft.volume(name).ifPresent(volume -> ReplenishPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> RebuildPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> AttachmentPlanner.plan(draft, volume));
+    draft.volume(name).ifPresent(volume -> MigrationPlanner.decide(draft, volume));
     draft.volume(name).ifPresent(volume -> UpgradePlanner.plan(draft, volume));
+    draft.volume(name).ifPresent(volume -> MigrationPlanner.carryOut(draft, volume));
     draft.volume(name).ifPresent(volume -> PromotionPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> VolumePlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> CleanupPlanner.plan(draft, volume));

@@ -1,6 +1,7 @@
 package io.longhorn.orchestration.decision.volume;
 
 import io.longhorn.api.cluster.Condition;
+import io.longhorn.api.cluster.Node;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.Volume.Robustness;
 import io.longhorn.api.cluster.Volume.State;
@@ -8,23 +9,25 @@ import io.longhorn.api.cluster.VolumeAttachment;
 import io.longhorn.api.cluster.VolumeAttachment.Ticket;
 import io.longhorn.orchestration.decision.Draft;
 import io.longhorn.orchestration.decision.Names;
+import io.longhorn.orchestration.decision.Settings;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
 
-/**
- * Where a volume is to be attached, from its tickets (section 2.4, A0-A3 and A5; 2.5, B0-B5; 2.7),
- * for volumes that are attached to one node at a time.
- */
+/** Where a volume is to be attached, from its tickets (2.3, 2.4, 2.5), and what each has (2.7). */
 public final class AttachmentPlanner {
-  /** What a ticket waits for. */
-  static final String SATISFIED = "Satisfied";
+  private static final String SATISFIED = "Satisfied";
+  private static final String CORDON = "Cordon";
 
   private AttachmentPlanner() {}
 
-  /** Detach (A), then attach (B). */
+  /** Tickets of cordoned nodes, then detach (A), then attach (B). */
   public static void plan(Draft draft, Volume volume) {
+    cordoned(draft, volume);
     Volume.Spec spec = volume.spec();
-    VolumeAttachment attachment = draft.attachmentOf(volume);
+    // Rule A0: what is wanted nowhere need not be detached.
     if (!spec.nodeID().isEmpty()) {
-      if (mustDetach(draft, volume, attachment)) {
+      if (mustDetach(draft, volume)) {
         draft.tell(
             volume,
             false,
@@ -32,36 +35,139 @@ public final class AttachmentPlanner {
             "volume " + volume.name() + " is selected to detach from " + spec.nodeID());
         draft.put(volume.with(spec.withNodeID("")));
       }
-    } else if (mayAttach(draft, volume, attachment)) {
-      Ticket first = attachment.tickets().firstEntry().getValue();
-      draft.tell(
-          volume,
-          false,
-          "AttachSelected",
-          "volume " + volume.name() + " is selected to attach to " + first.nodeID());
-      draft.put(volume.with(spec.withNodeID(first.nodeID())));
+      return;
+    }
+    attachable(draft, volume)
+        .ifPresent(first -> {
+          draft.tell(
+              volume,
+              false,
+              "AttachSelected",
+              "volume " + volume.name() + " is selected to attach to " + first.nodeID());
+          draft.put(
+              volume.with(
+                  spec.withNodeID(first.nodeID())
+                      .withFrontendDisabled(first.isFrontendDisabled())));
+        });
+  }
+
+  // Rule 2.3: a person's ticket on a cordoned node goes if the setting says so, else it is told.
+  private static void cordoned(Draft draft, Volume volume) {
+    VolumeAttachment attachment = draft.attachmentOf(volume);
+    VolumeAttachment next = attachment;
+    for (Ticket ticket : attachment.tickets().values()) {
+      boolean isCordoned =
+          draft.node(ticket.nodeID()).map(Node::isCordoned).orElse(false)
+              && TicketType.of(ticket) == TicketType.LONGHORN_API;
+      if (!isCordoned) {
+        continue;
+      }
+      if (draft.settings().is(Settings.Key.DETACH_MANUALLY_ATTACHED_WHEN_CORDONED)) {
+        next = next.without(ticket.id());
+      } else {
+        String message =
+            "node "
+                + ticket.nodeID()
+                + " is cordoned; ticket "
+                + ticket.id()
+                + " keeps it attached";
+        if (!draft.isKnown(volume, CORDON, "2.3")) {
+          draft.tell(volume, true, "AttachedToCordonedNode", message);
+        }
+        draft.waits(volume, CORDON, "2.3", message);
+      }
+    }
+    if (!next.equals(attachment)) {
+      draft.put(next);
     }
   }
 
-  private static boolean mustDetach(Draft draft, Volume volume, VolumeAttachment attachment) {
-    boolean isWanted =
-        attachment.tickets().values().stream()
-            .anyMatch(ticket -> ticket.nodeID().equals(volume.spec().nodeID()));
-    return volume.status().robustness() == Robustness.FAULTED
-        || !isWanted
+  private static boolean mustDetach(Draft draft, Volume volume) {
+    // Rule A1: crash recovery begins with detaching, also while it migrates.
+    if (volume.status().robustness() == Robustness.FAULTED
         || volume.isDeleted()
-        || draft.isStopping();
+        || draft.isStopping()) {
+      return true;
+    }
+    // Rule A2: while it migrates, the migration decides.
+    if (volume.isMigratable() && volume.isMigrating()) {
+      return false;
+    }
+    List<Ticket> here =
+        draft.attachmentOf(volume).tickets().values().stream()
+            .filter(ticket -> ticket.nodeID().equals(volume.spec().nodeID()))
+            .filter(ticket -> isCompatible(volume, ticket))
+            .toList();
+    // Rule A3: nobody wants it there.
+    if (here.isEmpty()) {
+      return true;
+    }
+    // Rule A4: whoever wants it there gives way to work elsewhere. Rule A5: otherwise it stays.
+    return here.stream().allMatch(ticket -> TicketType.of(ticket).isInterruptible())
+        && draft.attachmentOf(volume).tickets().values().stream()
+            .anyMatch(ticket ->
+                TicketType.of(ticket).isWorkload()
+                    && !ticket.nodeID().equals(volume.spec().nodeID()));
   }
 
-  private static boolean mayAttach(Draft draft, Volume volume, VolumeAttachment attachment) {
-    Volume.Status status = volume.status();
-    boolean isFullyDetached = status.state() == State.DETACHED && status.currentNodeID().isEmpty();
-    return isFullyDetached
-        && status.robustness() != Robustness.FAULTED
-        && !attachment.tickets().isEmpty()
-        && !volume.isDeleted()
-        && !draft.isStopping();
+  /** Whether a ticket asks for what the volume is attached as. */
+  static boolean isCompatible(Volume volume, Ticket ticket) {
+    return ticket.isFrontendDisabled() == volume.spec().isFrontendDisabled();
   }
+
+  private static Optional<Ticket> attachable(Draft draft, Volume volume) {
+    // Rule B0: everything of it is detached first, the migration's end included (#11479).
+    if (!volume.isFullyDetached() || volume.isDeleted() || draft.isStopping()) {
+      return Optional.empty();
+    }
+    // Rule B1: what is faulted is salvaged first.
+    if (volume.status().robustness() == Robustness.FAULTED) {
+      return Optional.empty();
+    }
+    // Rule B2: the highest level counts, the others wait.
+    int highest =
+        draft.attachmentOf(volume).tickets().values().stream()
+            .mapToInt(ticket -> TicketType.of(ticket).level())
+            .max()
+            .orElse(-1);
+    List<Ticket> tickets =
+        draft.attachmentOf(volume).tickets().values().stream()
+            .filter(ticket -> TicketType.of(ticket).level() == highest)
+            .toList();
+    // Rule B3: after a migration that failed nobody knows where the guest is: a person decides.
+    if (volume.isMigratable() && isAmbiguous(tickets)) {
+      refuse(draft, volume, tickets);
+      return Optional.empty();
+    }
+    // Rule B4: nobody wants it. Rule B5: the smallest id wins.
+    return tickets.stream().min(Comparator.comparing(Ticket::id));
+  }
+
+  private static boolean isAmbiguous(List<Ticket> tickets) {
+    return tickets.stream().filter(TicketType::isCsi).map(Ticket::nodeID).distinct().count() > 1;
+  }
+
+  private static void refuse(Draft draft, Volume volume, List<Ticket> tickets) {
+    List<String> nodes =
+        tickets.stream()
+            .filter(TicketType::isCsi)
+            .sorted(Comparator.comparingLong(Ticket::createdMillis).thenComparing(Ticket::id))
+            .map(Ticket::nodeID)
+            .distinct()
+            .toList();
+    String message =
+        "Volume migration between "
+            + nodes.get(0)
+            + " and "
+            + nodes.get(1)
+            + " failed; detach volume from extra node to resume";
+    if (!draft.isKnown(volume, Names.MIGRATION, "B3")) {
+      draft.tell(volume, true, "MigrationStopped", message);
+    }
+    draft.waits(volume, Names.MIGRATION, "B3", message);
+  }
+
+  // ---- 2.7 --------------------------------------------------------------------------------------
 
   /** Whether each ticket has what it asks for (D), once the volume's state is known. */
   public static void tell(Draft draft, Volume volume) {
@@ -77,14 +183,34 @@ public final class AttachmentPlanner {
 
   private static Condition satisfied(Draft draft, Volume volume, Ticket ticket) {
     Volume.Status status = volume.status();
-    if (status.state() == State.ATTACHED && status.currentNodeID().equals(ticket.nodeID())) {
-      return draft.condition(SATISFIED, true, "Attached", "");
+    // Rule D: the ticket of a migration's target has what it asks for once its engine is ready.
+    if (volume.isMigratable()
+        && volume.isMigrating()
+        && TicketType.isCsi(ticket)
+        && ticket.nodeID().equals(status.currentMigrationNodeID())) {
+      return MigrationPlanner.isAvailable(draft, volume, ticket.nodeID())
+          ? draft.condition(SATISFIED, true, "Attached", "")
+          : waiting(draft, volume, Names.MIGRATION);
     }
+    if (status.state() == State.ATTACHED && status.currentNodeID().equals(ticket.nodeID())) {
+      return isCompatible(volume, ticket)
+          ? draft.condition(SATISFIED, true, "Attached", "")
+          : draft.condition(
+              SATISFIED,
+              false,
+              "AttachedWithIncompatibleParameters",
+              "it is attached there with other parameters");
+    }
+    return waiting(draft, volume, Names.WAITING);
+  }
+
+  private static Condition waiting(Draft draft, Volume volume, String type) {
     return draft.conditionsOf(volume).stream()
-        .filter(why -> why.type().equals(Names.WAITING))
+        .filter(why -> why.type().equals(type))
         .findFirst()
         .map(why -> draft.condition(SATISFIED, false, why.reason(), why.message()))
         .orElseGet(() ->
-            draft.condition(SATISFIED, false, "Waiting", "volume is " + status.state().text()));
+            draft.condition(
+                SATISFIED, false, "Waiting", "volume is " + volume.status().state().text()));
   }
 }

@@ -1,10 +1,11 @@
 package io.longhorn.orchestration.decision.volume;
 
+import io.longhorn.api.EngineId;
 import io.longhorn.api.ReplicaMode;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.InstanceView;
-import io.longhorn.api.cluster.Node;
+import io.longhorn.api.cluster.Membership;
 import io.longhorn.api.cluster.ObjectKey;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Replica;
@@ -12,6 +13,7 @@ import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.Volume.Robustness;
 import io.longhorn.api.cluster.Volume.State;
 import io.longhorn.api.cluster.VolumeAttachment.Ticket;
+import io.longhorn.api.membership.VolumeRecord;
 import io.longhorn.orchestration.decision.Action;
 import io.longhorn.orchestration.decision.Draft;
 import io.longhorn.orchestration.decision.ManagerSeen;
@@ -19,6 +21,8 @@ import io.longhorn.orchestration.decision.Names;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedSet;
+import java.util.TreeSet;
 
 /**
  * The life of a volume (section 7.1) and the state of its data (7.2). Attaching starts replicas,
@@ -96,28 +100,38 @@ public final class VolumePlanner {
 
   // ---- 7.2 ------------------------------------------------------------------------------------
 
+  /**
+   * The engine that decides how the volume is: the one that owns the generation, whoever the
+   * control plane thinks of as the volume's; once a migration is decided, the one that is to stay.
+   */
+  private Engine decisive() {
+    boolean isEnding =
+        before.spec().migrationNodeID().isEmpty()
+            && !before.status().currentMigrationNodeID().isEmpty();
+    return (isEnding ? MigrationPlanner.winner(draft, before) : draft.ownerOf(before))
+        .orElse(engine);
+  }
+
   private Robustness robustness() {
     Volume.Status status = before.status();
     boolean isUp = status.state() == State.ATTACHED || status.state() == State.ATTACHING;
     if (!isUp) {
       return status.state() == State.DETACHING ? status.robustness() : Robustness.UNKNOWN;
     }
-    InstanceView instance = engine.status().instance();
+    Engine owner = decisive();
+    InstanceView instance = owner.status().instance();
     if (instance.currentState() == InstanceView.State.ERROR && instance.isStarted()) {
       return Robustness.FAULTED;
     }
     if (instance.currentState() == InstanceView.State.UNKNOWN) {
       return Robustness.UNKNOWN;
     }
-    long inSync =
-        engine.status().replicas().values().stream()
-            .filter(member -> member.mode() == ReplicaMode.RW)
-            .count();
+    long inSync = owner.status().inSync();
     if (inSync >= before.spec().numberOfReplicas()) {
       return Robustness.HEALTHY;
     }
     // None: its I/O is held until one is back. Not faulted: to detach it would help nobody.
-    boolean isTold = !engine.status().replicas().isEmpty();
+    boolean isTold = !owner.status().replicas().isEmpty();
     if (inSync > 0 || (isTold && status.state() == State.ATTACHED)) {
       return Robustness.DEGRADED;
     }
@@ -132,11 +146,20 @@ public final class VolumePlanner {
     }
     String wanted = before.spec().nodeID();
     boolean isElsewhere =
-        !status.currentNodeID().isEmpty() && !status.currentNodeID().equals(wanted);
+        !status.currentNodeID().isEmpty()
+            && !status.currentNodeID().equals(wanted)
+            && !isConfirmed(status);
     if (wanted.isEmpty() || isElsewhere || status.state() == State.DETACHING) {
       return close(status);
     }
     return open(status);
+  }
+
+  /** Attached here, wanted there, and a migration that ends: it is served all the while. */
+  private boolean isConfirmed(Volume.Status status) {
+    return before.isMigratable()
+        && status.state() == State.ATTACHED
+        && !status.currentMigrationNodeID().isEmpty();
   }
 
   private Volume.Status created(Volume.Status status) {
@@ -164,7 +187,7 @@ public final class VolumePlanner {
     String node = before.spec().nodeID();
     boolean isBlocked = false;
     boolean hasRunning = false;
-    for (Replica replica : replicas) {
+    for (Replica replica : draft.activeReplicasOf(before)) {
       draft.put(replica.wanted(true));
       InstanceView.State state = replica.status().instance().currentState();
       hasRunning |= state == InstanceView.State.RUNNING;
@@ -172,7 +195,12 @@ public final class VolumePlanner {
       isBlocked |= mayStart(replica) && isOnItsWay(replica.status().instance());
     }
     boolean isWanted = engine.spec().isWanted() || (hasRunning && !isBlocked);
-    draft.put(engine.with(spec(node, isWanted)));
+    // While a migration ends, the volume's engine may still be the one that is to go.
+    boolean isMoving = isConfirmed(status) && !engine.spec().nodeID().equals(node);
+    if (!isMoving) {
+      draft.put(engine.with(spec(node, isWanted)));
+    }
+    nameClaimant();
     InstanceView instance = engine.status().instance();
     boolean isServed =
         engine.spec().isWanted()
@@ -194,6 +222,28 @@ public final class VolumePlanner {
     }
     waits("7.1/open", whatOpeningWaitsFor(isWanted, hasRunning));
     return status.with(State.ATTACHING, status.currentNodeID());
+  }
+
+  /** An engine that says who it is may open the volume once the record names it, and only it. */
+  private void nameClaimant() {
+    Optional<EngineId> id = engine.status().id();
+    Optional<Membership> membership = draft.membershipOf(before);
+    if (before.isMigrating() || id.isEmpty() || membership.isEmpty()) {
+      return;
+    }
+    VolumeRecord record = membership.get().record();
+    SortedSet<EngineId> alone = new TreeSet<>(List.of(id.get()));
+    if (record.phase() == VolumeRecord.Phase.NONE && !record.claimants().equals(alone)) {
+      draft.put(
+          new Membership(
+              membership.get().name(),
+              new VolumeRecord(
+                  record.membership(),
+                  record.reservedGeneration(),
+                  record.owner(),
+                  alone,
+                  record.phase())));
+    }
   }
 
   private Engine.Spec spec(String node, boolean isWanted) {
@@ -254,21 +304,26 @@ public final class VolumePlanner {
     if (status.state() == State.DETACHED && status.currentNodeID().isEmpty() && isClosed()) {
       return status.with(Robustness.UNKNOWN, draft.nowMillis());
     }
-    if (engine.spec().isWanted()) {
-      draft.put(engine.with(engine.spec().withWanted(false)));
-      waits("7.1/close", "the engine is being stopped");
-      return status.with(State.DETACHING, status.currentNodeID());
+    for (Engine each : draft.enginesOf(before.name())) {
+      if (each.spec().isWanted()) {
+        draft.put(each.with(each.spec().withWanted(false)));
+        waits("7.1/close", "the engine is being stopped");
+      } else if (!hasStopped(draft, each.status().instance(), each.spec().nodeID())) {
+        waits("7.1/close", "the engine is " + each.status().instance().currentState().text());
+      }
     }
-    if (!hasStopped(engine.status().instance(), engine.spec().nodeID())) {
-      waits("7.1/close", "the engine is " + engine.status().instance().currentState().text());
+    if (isWaiting) {
       return status.with(State.DETACHING, status.currentNodeID());
     }
     for (Replica replica : replicas) {
       draft.put(replica.wanted(false));
       if (replica.spec().isWanted()
-          || !hasStopped(replica.status().instance(), replica.spec().nodeID())) {
+          || !hasStopped(draft, replica.status().instance(), replica.spec().nodeID())) {
         waits("7.1/close", replica.name() + " is being stopped");
       }
+    }
+    if (!status.currentMigrationNodeID().isEmpty()) {
+      waits("M8", "a migration is being ended");
     }
     if (isWaiting) {
       return status.with(State.DETACHING, status.currentNodeID());
@@ -286,11 +341,10 @@ public final class VolumePlanner {
    * Whether a process does no harm any more: it is gone, or it is out of reach on a node that is
    * down, and fenced by the generation that the next engine takes.
    */
-  private boolean hasStopped(InstanceView instance, String nodeID) {
-    Optional<Node> node = draft.node(nodeID);
+  static boolean hasStopped(Draft draft, InstanceView instance, String nodeID) {
     return switch (instance.currentState()) {
       case STOPPED, ERROR -> true;
-      case UNKNOWN -> node.isEmpty() || node.get().isOff();
+      case UNKNOWN -> draft.isDown(nodeID);
       case STARTING, RUNNING, STOPPING -> false;
     };
   }
