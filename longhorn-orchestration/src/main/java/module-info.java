@@ -11,10 +11,10 @@ module io.longhorn.orchestration {
   requires org.slf4j;
   requires static org.jspecify;
 
+  exports io.longhorn.orchestration;
   exports io.longhorn.orchestration.command to
       io.longhorn.standalone;
-  exports io.longhorn.orchestration.execution to
-      io.longhorn.standalone,
-      io.longhorn.k8s;
+  exports io.longhorn.orchestration.decision;
+  exports io.longhorn.orchestration.execution;
   exports io.longhorn.orchestration.store;
 }

@@ -6,6 +6,9 @@ import io.longhorn.api.wire.WireFormatException;
 
 /** What a person wants of the cluster. Numbers of kinds and fields are for ever. */
 public sealed interface Command {
+  /** The last kind there is. */
+  int LAST_KIND = 17;
+
   /** Encodes: field 1 is the kind. */
   FieldWriter write();
 
@@ -107,6 +110,62 @@ public sealed interface Command {
     }
   }
 
+  /**
+   * Runs a volume from another image.
+   *
+   * @param image empty: back to the one that it still runs from
+   */
+  record UpgradeVolume(String name, String image) implements Command {
+    @Override
+    public FieldWriter write() {
+      return kind(12).text(2, name).text(3, image);
+    }
+  }
+
+  /**
+   * A new engine image, on every node.
+   *
+   * @param launcher of a runtime directory that stays where it is
+   */
+  record AddEngineImage(String name, String launcher, String version) implements Command {
+    @Override
+    public FieldWriter write() {
+      return kind(13).text(2, name).text(3, launcher).text(4, version);
+    }
+  }
+
+  /** Removes an engine image that nobody uses. */
+  record RemoveEngineImage(String name) implements Command {
+    @Override
+    public FieldWriter write() {
+      return kind(14).text(2, name);
+    }
+  }
+
+  /** Sets a setting; an empty value: as if it had not been set. */
+  record ChangeSetting(String name, String value) implements Command {
+    @Override
+    public FieldWriter write() {
+      return kind(15).text(2, name).text(3, value);
+    }
+  }
+
+  /** Nothing new is placed on a node, or again. */
+  record CordonNode(String node, boolean isCordoned) implements Command {
+    @Override
+    public FieldWriter write() {
+      return kind(16).text(2, node).bool(3, isCordoned);
+    }
+  }
+
+  /** Every replica has to leave a node, or no more. */
+  record EvictNode(String node, boolean isRequested) implements Command {
+    @Override
+    public FieldWriter write() {
+      return kind(17).text(2, node).bool(3, isRequested);
+    }
+  }
+
   private static FieldWriter kind(int kind) {
     return new FieldWriter().number(1, kind);
   }
@@ -114,7 +173,7 @@ public sealed interface Command {
   /** Decodes; throws {@link WireFormatException}. */
   static Command read(FieldReader in) {
     long kind = in.number(1);
-    if (kind < 1 || kind > 11) {
+    if (kind < 1 || kind > LAST_KIND) {
       throw new WireFormatException("unknown command " + kind);
     }
     return switch ((int) kind) {
@@ -128,7 +187,13 @@ public sealed interface Command {
       case 8 -> new PowerNode(in.text(2), in.bool(3));
       case 9 -> new SignalInstanceManager(in.text(2), in.text(3));
       case 10 -> new ShutDown();
-      default -> new Describe();
+      case 11 -> new Describe();
+      case 12 -> new UpgradeVolume(in.text(2), in.text(3));
+      case 13 -> new AddEngineImage(in.text(2), in.text(3), in.text(4));
+      case 14 -> new RemoveEngineImage(in.text(2));
+      case 15 -> new ChangeSetting(in.text(2), in.text(3));
+      case 16 -> new CordonNode(in.text(2), in.bool(3));
+      default -> new EvictNode(in.text(2), in.bool(3));
     };
   }
 }

@@ -12,14 +12,14 @@ import io.longhorn.api.cluster.ObjectKey;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Setting;
 import io.longhorn.api.cluster.Volume;
+import io.longhorn.orchestration.ControlPlane;
+import io.longhorn.orchestration.VolumeStatus;
 import io.longhorn.orchestration.call.CallAddress;
 import io.longhorn.orchestration.call.CallServer;
 import io.longhorn.orchestration.decision.Names;
 import io.longhorn.orchestration.execution.ProcessEnd;
 import io.longhorn.orchestration.execution.ProcessExecutor;
 import io.longhorn.orchestration.execution.RuntimeLayout;
-import io.longhorn.orchestration.reconcile.Pacer;
-import io.longhorn.orchestration.reconcile.ReconcileLoop;
 import io.longhorn.orchestration.store.ClusterStore;
 import io.longhorn.orchestration.store.ClusterStore.Stored;
 import io.longhorn.orchestration.store.DurableClusterStore;
@@ -56,20 +56,21 @@ public final class Daemon implements AutoCloseable {
 
   private final ClusterStore store;
   private final ProcessExecutor executor;
-  private final ReconcileLoop loop;
+  private final ControlPlane plane;
   private final CallServer server;
-  private final CompletableFuture<Void> shutDown = new CompletableFuture<>();
+  private final CompletableFuture<Void> shutDown;
 
-  private Daemon(RuntimeLayout layout, ClusterStore store, String clusterId) {
+  private Daemon(
+      ClusterStore store,
+      ProcessExecutor executor,
+      ControlPlane plane,
+      CallServer server,
+      CompletableFuture<Void> shutDown) {
+    this.shutDown = shutDown;
     this.store = store;
-    Clock clock = Clock.systemUTC();
-    executor = new ProcessExecutor(layout, "store:" + clusterId);
-    loop = new ReconcileLoop(store, executor, Pacer.system(clock));
-    VolumeCommands volumes = new VolumeCommands(store, clock);
-    server =
-        CallServer.open(
-            CallAddress.parse(layout.daemonAddress()),
-            new DaemonCalls(layout, store, volumes, this::shutDown));
+    this.executor = executor;
+    this.plane = plane;
+    this.server = server;
   }
 
   /**
@@ -97,16 +98,25 @@ public final class Daemon implements AutoCloseable {
     DurableClusterStore store = DurableClusterStore.openFile(layout.store());
     try {
       String clusterId = setUp(store, layout, nodes, launcher, version);
-      Daemon daemon = new Daemon(layout, store, clusterId);
-      try {
-        daemon.start();
-      } catch (RuntimeException e) {
-        daemon.close();
-        throw e;
-      }
-      return daemon;
+      return open(layout, store, new ProcessExecutor(layout, "store:" + clusterId));
     } catch (RuntimeException e) {
       store.close();
+      throw e;
+    }
+  }
+
+  private static Daemon open(RuntimeLayout layout, ClusterStore store, ProcessExecutor executor) {
+    ControlPlane plane = ControlPlane.open(store, executor, Clock.systemUTC(), CommandWords::of);
+    CompletableFuture<Void> shutDown = new CompletableFuture<>();
+    try {
+      DaemonCalls calls =
+          new DaemonCalls(layout, store, plane, () -> shutDown(store, plane, shutDown));
+      CallServer server = CallServer.open(CallAddress.parse(layout.daemonAddress()), calls);
+      LOG.info("the daemon takes calls at {}", server.address());
+      return new Daemon(store, executor, plane, server, shutDown);
+    } catch (RuntimeException e) {
+      plane.close();
+      executor.close();
       throw e;
     }
   }
@@ -129,8 +139,11 @@ public final class Daemon implements AutoCloseable {
         store,
         EngineImage.of(
             Names.DEFAULT_IMAGE, launcher, version, EngineImage.Versions.first(version), names));
+    // One machine: what is there is there for every node.
+    for (Stored image : store.list(ObjectKind.ENGINE_IMAGE)) {
+      put(store, ((EngineImage) image.object()).on(names));
+    }
     names.forEach(name -> addNode(store, layout, name));
-    new VolumeCommands(store, Clock.systemUTC()).removeUnfinished();
     return id;
   }
 
@@ -162,11 +175,6 @@ public final class Daemon implements AutoCloseable {
     store.put(object, version);
   }
 
-  private void start() {
-    loop.start();
-    LOG.info("the daemon takes calls at {}", server.address());
-  }
-
   /** Completed when the cluster was shut down; the daemon is to be closed then. */
   public CompletableFuture<Void> whenShutDown() {
     return shutDown;
@@ -182,8 +190,13 @@ public final class Daemon implements AutoCloseable {
    * taken too long: what is left is then stopped as it is.
    */
   public void shutDown() {
-    loop.stopVolumes();
-    if (!await(DETACH_LIMIT, this::isDetached)) {
+    shutDown(store, plane, shutDown);
+  }
+
+  private static void shutDown(
+      ClusterStore store, ControlPlane plane, CompletableFuture<Void> shutDown) {
+    plane.stopVolumes();
+    if (!await(DETACH_LIMIT, () -> plane.volumes().stream().allMatch(Daemon::isDown))) {
       LOG.warn("not every volume could be detached in time; processes are stopped all the same");
     }
     List<ProcessHandle> managers = new ArrayList<>();
@@ -199,10 +212,9 @@ public final class Daemon implements AutoCloseable {
     shutDown.complete(null);
   }
 
-  private boolean isDetached() {
-    return store.list(ObjectKind.VOLUME).stream()
-        .map(found -> ((Volume) found.object()).status().state())
-        .allMatch(state -> state == Volume.State.DETACHED || state == Volume.State.CREATING);
+  private static boolean isDown(VolumeStatus now) {
+    Volume.State state = now.volume().status().state();
+    return state == Volume.State.DETACHED || state == Volume.State.CREATING;
   }
 
   private static boolean await(Duration limit, BooleanSupplier condition) {
@@ -220,7 +232,7 @@ public final class Daemon implements AutoCloseable {
   @Override
   public void close() {
     server.close();
-    loop.close();
+    plane.close();
     executor.close();
     store.close();
   }

@@ -5,16 +5,21 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import io.longhorn.api.IoError;
 import io.longhorn.api.VolumeException;
 import io.longhorn.api.cluster.Engine;
+import io.longhorn.api.cluster.EngineImage;
 import io.longhorn.api.cluster.InstanceManager;
-import io.longhorn.api.cluster.Node;
 import io.longhorn.api.cluster.ObjectKey;
 import io.longhorn.api.cluster.ObjectKind;
+import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.wire.EngineStatus;
 import io.longhorn.api.wire.FieldReader;
 import io.longhorn.api.wire.FieldWriter;
 import io.longhorn.api.wire.FrameType;
 import io.longhorn.api.wire.LayerList;
 import io.longhorn.api.wire.SnapshotSpec;
+import io.longhorn.orchestration.ControlPlane;
+import io.longhorn.orchestration.TicketRequest;
+import io.longhorn.orchestration.VolumeRequest;
+import io.longhorn.orchestration.VolumeStatus;
 import io.longhorn.orchestration.call.CallAddress;
 import io.longhorn.orchestration.call.CallClient;
 import io.longhorn.orchestration.call.CallHandler;
@@ -25,6 +30,7 @@ import io.longhorn.orchestration.store.ClusterStore;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
+import java.util.TreeSet;
 
 /** Answers people and engines. Any thread, one per connection; a call may take its time. */
 final class DaemonCalls implements CallHandler {
@@ -36,15 +42,15 @@ final class DaemonCalls implements CallHandler {
 
   private final RuntimeLayout layout;
   private final ClusterStore store;
-  private final VolumeCommands volumes;
+  private final ControlPlane plane;
   private final ObjectCalls objects;
   private final MembershipCalls memberships;
   private final Runnable shutDown;
 
-  DaemonCalls(RuntimeLayout layout, ClusterStore store, VolumeCommands volumes, Runnable shutDown) {
+  DaemonCalls(RuntimeLayout layout, ClusterStore store, ControlPlane plane, Runnable shutDown) {
     this.layout = layout;
     this.store = store;
-    this.volumes = volumes;
+    this.plane = plane;
     this.shutDown = shutDown;
     objects = new ObjectCalls(store);
     memberships = new MembershipCalls(store);
@@ -67,10 +73,18 @@ final class DaemonCalls implements CallHandler {
   private FieldWriter run(Command command) {
     FieldWriter answer = new FieldWriter();
     switch (command) {
-      case Command.CreateVolume wanted -> volumes.create(wanted);
-      case Command.DeleteVolume wanted -> volumes.delete(wanted);
-      case Command.AttachVolume wanted -> volumes.attach(wanted);
-      case Command.DetachVolume wanted -> volumes.detach(wanted);
+      case Command.CreateVolume wanted -> create(wanted);
+      case Command.DeleteVolume(String volume) -> plane.deleteVolume(volume);
+      case Command.AttachVolume wanted -> attach(wanted);
+      case Command.DetachVolume wanted -> detach(wanted);
+      case Command.UpgradeVolume(String volume, String image) when image.isEmpty() ->
+          plane.rollBack(volume);
+      case Command.UpgradeVolume(String volume, String image) -> plane.upgrade(volume, image);
+      case Command.AddEngineImage wanted -> addImage(wanted);
+      case Command.RemoveEngineImage(String image) -> plane.removeImage(image);
+      case Command.ChangeSetting(String setting, String value) -> plane.setting(setting, value);
+      case Command.CordonNode(String node, boolean isCordoned) -> plane.cordon(node, isCordoned);
+      case Command.EvictNode(String node, boolean isRequested) -> plane.evict(node, isRequested);
       case Command.TakeSnapshot(String volume, String snapshot) -> snapshot(volume, snapshot);
       case Command.ListSnapshots(String volume) -> {
         return LayerList.read(ask(volume, FrameType.ENGINE_SNAPSHOTS, answer, SNAPSHOT)).write();
@@ -78,15 +92,52 @@ final class DaemonCalls implements CallHandler {
       case Command.CheckVolume(String volume) -> {
         return EngineStatus.Check.read(ask(volume, FrameType.ENGINE_CHECK, answer, CHECK)).write();
       }
-      case Command.PowerNode(String name, boolean isOff) -> {
-        volumes.node(name);
-        volumes.change(ObjectKind.NODE, name, node -> ((Node) node).withPower(isOff));
-      }
+      case Command.PowerNode(String node, boolean isOff) -> plane.power(node, isOff);
       case Command.SignalInstanceManager(String name, String signal) -> signal(name, signal);
       case Command.ShutDown _ -> shutDown.run();
       case Command.Describe _ -> answer.number(1, ProcessHandle.current().pid());
     }
     return answer;
+  }
+
+  private void create(Command.CreateVolume wanted) {
+    VolumeRequest request =
+        VolumeRequest.of(wanted.name(), wanted.sizeBytes()).withReplicas(wanted.replicas());
+    plane.createVolume(wanted.isMigratable() ? request.migratable() : request);
+  }
+
+  private void attach(Command.AttachVolume wanted) {
+    VolumeStatus now = plane.status(wanted.name());
+    String id = wanted.ticket().isEmpty() ? wanted.node() : wanted.ticket();
+    // With a ticket there, its own engine listens where this one wants it to.
+    if (now.attachment().tickets().isEmpty()) {
+      NbdAddress.requireFree(wanted.nbd());
+    }
+    // What a migration moves is a workload, whoever asks for it here.
+    String type = now.volume().isMigratable() ? TicketRequest.WORKLOAD : TicketRequest.PERSON;
+    plane.attach(wanted.name(), new TicketRequest(id, type, wanted.node(), wanted.nbd(), false));
+  }
+
+  private void detach(Command.DetachVolume wanted) {
+    if (!wanted.ticket().isEmpty()) {
+      plane.detach(wanted.name(), wanted.ticket());
+    } else if (!wanted.node().isEmpty()) {
+      plane.detachFrom(wanted.name(), wanted.node());
+    } else {
+      plane.detachAll(wanted.name());
+    }
+  }
+
+  private void addImage(Command.AddEngineImage wanted) {
+    TreeSet<String> everywhere = new TreeSet<>();
+    plane.nodes().forEach(node -> everywhere.add(node.name()));
+    plane.addImage(
+        EngineImage.of(
+            wanted.name(),
+            wanted.launcher(),
+            wanted.version(),
+            EngineImage.Versions.first(wanted.version()),
+            everywhere));
   }
 
   private void snapshot(String volume, String snapshot) {
@@ -102,11 +153,29 @@ final class DaemonCalls implements CallHandler {
 
   /** Asks the engine of an attached volume. */
   private FieldReader ask(String volume, FrameType type, FieldWriter request, Duration timeout) {
-    Engine engine = volumes.attachedEngine(volume);
+    Engine engine = attachedEngine(volume);
     CallAddress control = CallAddress.parse(layout.engineControl(engine));
     try (CallClient client = CallClient.connect(control, CONNECT)) {
       return client.call(type, request, timeout);
     }
+  }
+
+  private Engine attachedEngine(String name) {
+    VolumeStatus now = plane.status(name);
+    Volume.State state = now.volume().status().state();
+    String is = "volume " + name + " is " + state.text();
+    if (state == Volume.State.ATTACHING) {
+      throw new VolumeException(
+          IoError.BUSY, is + "; wait until it is attached: longhorn volume get " + name);
+    }
+    if (state != Volume.State.ATTACHED) {
+      throw new VolumeException(
+          IoError.INVALID,
+          is + "; attach it first: longhorn volume attach " + name + " --node NODE");
+    }
+    return now.engine()
+        .orElseThrow(
+            () -> new VolumeException(IoError.NOT_FOUND, "volume " + name + " has no engine"));
   }
 
   private void signal(String name, String signal) {

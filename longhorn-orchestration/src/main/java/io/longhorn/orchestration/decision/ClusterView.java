@@ -103,9 +103,11 @@ public final class ClusterView {
   public void remove(ObjectKey key) {
     ClusterObject before = objects.remove(key);
     if (before != null) {
-      if (before instanceof InstanceManager) {
-        // Another one of this name is not this one.
-        managers.remove(key.name());
+      // What was seen of it says nothing of another one of this name.
+      switch (key.kind()) {
+        case INSTANCE_MANAGER -> managers.remove(key.name());
+        case ENGINE -> engines.remove(key.name());
+        default -> {}
       }
       unindex(before);
       refer(imagesOf(before), Collections.emptySortedSet());
@@ -186,7 +188,7 @@ public final class ClusterView {
   }
 
   /** The volume that an object belongs to; empty for one that belongs to none. */
-  public String volumeOf(ObjectKey key) {
+  public static String volumeOf(ObjectKey key) {
     return switch (key.kind()) {
       case VOLUME, VOLUME_ATTACHMENT, MEMBERSHIP -> key.name();
       case ENGINE, REPLICA -> Names.volumeOf(key.name());
