@@ -71,6 +71,7 @@ public final class ReturnCore {
   private Phase phase = Phase.NEW;
   private final List<ReturnEffect> out = new ArrayList<>();
   private List<LayerList.Layer> chain = List.of();
+  private boolean isLayersLost;
   private int replaying;
 
   /** Id of the lowest layer that is compared; ids grow along a chain. 0: not known yet. */
@@ -170,11 +171,13 @@ public final class ReturnCore {
     switch (event) {
       case ReturnEvent.Began _ -> began();
       case ReturnEvent.LayersRead(LayerList member, LayerList own) -> layersRead(member, own);
+      case ReturnEvent.LayersLost _ -> isLayersLost = true;
       case ReturnEvent.Replayed _ -> replayed();
       case ReturnEvent.Receiving(RegionBits found, int head) -> receiving(found, head);
       case ReturnEvent.BitsRead(RegionBits own) -> bitsRead(own);
       case ReturnEvent.Budget(long bytes) -> {
         budgetBytes = bytes;
+        readLayersAgain();
         copyMore();
       }
       case ReturnEvent.Copied _ -> {
@@ -226,6 +229,13 @@ public final class ReturnCore {
       stayOut(unusable.get());
     } else if (phase == Phase.NEW) {
       phase = Phase.READING_LAYERS;
+      out.add(new ReturnEffect.ReadLayers());
+    }
+  }
+
+  private void readLayersAgain() {
+    if (isLayersLost && phase == Phase.READING_LAYERS) {
+      isLayersLost = false;
       out.add(new ReturnEffect.ReadLayers());
     }
   }

@@ -10,6 +10,12 @@ public sealed interface ReturnEvent {
   /** The chains of a member and of the returned replica, as they are now. */
   record LayersRead(LayerList ofMember, LayerList ofReturned) implements ReturnEvent {}
 
+  /**
+   * The member that was asked for its chain is lost, or there is none that could be asked; it is
+   * asked for again with the next Budget.
+   */
+  record LayersLost() implements ReturnEvent {}
+
   /** The snapshot was repeated on the returned replica. */
   record Replayed(long operation) implements ReturnEvent {}
 

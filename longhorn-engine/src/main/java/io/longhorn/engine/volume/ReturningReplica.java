@@ -3,7 +3,6 @@ package io.longhorn.engine.volume;
 import io.longhorn.api.IoError;
 import io.longhorn.api.membership.RecordStamp;
 import io.longhorn.api.wire.FrameType;
-import io.longhorn.api.wire.LayerList;
 import io.longhorn.api.wire.ReplicaInfo;
 import io.longhorn.api.wire.SnapshotSpec;
 import io.longhorn.engine.link.ControlFrame;
@@ -12,7 +11,7 @@ import io.longhorn.engine.reconcile.RegionBits;
 import io.longhorn.engine.reconcile.ReturnCore;
 import io.longhorn.engine.reconcile.ReturnEffect;
 import io.longhorn.engine.reconcile.ReturnEvent;
-import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -151,19 +150,21 @@ final class ReturningReplica {
   }
 
   private void readLayers() {
-    List<MemberSession> sources =
+    Optional<MemberSession> source =
         volume.sessions().stream()
             .filter(each -> (volume.membership().readableMask() & (1 << each.slot())) != 0)
-            .toList();
-    if (sources.isEmpty()) {
-      volume.fail(session, "no member has its chain to compare with");
+            .filter(MemberSession::isUp)
+            .findFirst();
+    Runnable lost = () -> step(new ReturnEvent.LayersLost());
+    if (source.isEmpty()) {
+      lost.run();
       return;
     }
     upkeep.layersOf(
-        sources.getFirst(),
+        source.get(),
         member ->
-            upkeep.layersOf(
-                session, (LayerList own) -> step(new ReturnEvent.LayersRead(member, own))));
+            upkeep.layersOf(session, own -> step(new ReturnEvent.LayersRead(member, own)), lost),
+        lost);
   }
 
   private void copy(ReturnEffect.Copy copy) {

@@ -161,7 +161,9 @@ final class Upkeep implements Regions {
             Repeat repeat = new Repeat(during, chain, behind, then);
             repeat.next();
           }
-        });
+        },
+        // Its loss begins the rolling forward anew.
+        () -> {});
   }
 
   /** Repeats sealed layers on members that lack them, one frame after another. */
@@ -226,11 +228,13 @@ final class Upkeep implements Regions {
     }
   }
 
-  void layersOf(MemberSession session, Consumer<LayerList> then) {
+  /** Asks a replica for its chain; {@code otherwise} if it does not tell, whatever the reason. */
+  void layersOf(MemberSession session, Consumer<LayerList> then, Runnable otherwise) {
     session.control(
         ControlFrame.of(FrameType.LAYERS),
         (status, payload) -> {
           if (status == IoError.DISCONNECTED) {
+            otherwise.run();
             return;
           }
           try {
@@ -240,6 +244,7 @@ final class Upkeep implements Regions {
             then.accept(LayerList.read(new FieldReader(payload)));
           } catch (WireFormatException e) {
             volume.fail(session, "LAYERS: " + e.getMessage());
+            otherwise.run();
           }
         });
   }

@@ -43,6 +43,22 @@ class ReturnLayersTest {
     assertThat(comparedLayers(OptionalInt.empty(), THREE_LAYERS)).containsExactly(1, 2, 3);
   }
 
+  /**
+   * The member that was asked stopped answering and left the set: the replica that was on its way
+   * back stayed out for ever.
+   */
+  @Test
+  void anAttemptWhoseSourceIsLostBeforeItToldItsChainAsksAnother() {
+    ReturnCore core = core(OptionalInt.of(1), ONE_LAYER);
+    assertThat(core.step(new ReturnEvent.Began())).containsExactly(new ReturnEffect.ReadLayers());
+    assertThat(core.step(new ReturnEvent.Budget(1))).isEmpty();
+    assertThat(core.step(new ReturnEvent.LayersLost())).isEmpty();
+    assertThat(core.step(new ReturnEvent.Budget(1))).containsExactly(new ReturnEffect.ReadLayers());
+    assertThat(core.step(new ReturnEvent.Budget(1))).isEmpty();
+    assertThat(core.step(new ReturnEvent.LayersRead(THREE_LAYERS, ONE_LAYER)).getFirst())
+        .isInstanceOf(ReturnEffect.ReplaySnapshot.class);
+  }
+
   /** Layers 1 to {@code layers}, each sealed by the operation of its number, except the head. */
   private static LayerList chain(int layers) {
     List<LayerList.Layer> list = new ArrayList<>();
@@ -76,6 +92,12 @@ class ReturnLayersTest {
 
   /** One region is marked; each layer is one copy of it. */
   private static List<Integer> comparedLayers(OptionalInt lastEqualHead, LayerList own) {
+    ReturnCore core = core(lastEqualHead, own);
+    core.step(new ReturnEvent.Began());
+    return compared(core, own);
+  }
+
+  private static ReturnCore core(OptionalInt lastEqualHead, LayerList own) {
     MembershipRecord record =
         new MembershipRecord(
             new RecordStamp(1, 2),
@@ -83,9 +105,10 @@ class ReturnLayersTest {
             new TreeMap<>(Map.of(RETURNED, new RecordStamp(1, 2))));
     TreeMap<ReplicaId, ReplicaInfo> members = new TreeMap<>();
     members.put(MEMBER, info(MEMBER, record, THREE_LAYERS));
-    ReturnCore core =
-        new ReturnCore(REGIONS, info(RETURNED, record, own), members, record, lastEqualHead);
-    core.step(new ReturnEvent.Began());
+    return new ReturnCore(REGIONS, info(RETURNED, record, own), members, record, lastEqualHead);
+  }
+
+  private static List<Integer> compared(ReturnCore core, LayerList own) {
     List<ReturnEffect> effects = core.step(new ReturnEvent.LayersRead(THREE_LAYERS, own));
     while (effects.getFirst() instanceof ReturnEffect.ReplaySnapshot replay) {
       effects = core.step(new ReturnEvent.Replayed(replay.operation()));
