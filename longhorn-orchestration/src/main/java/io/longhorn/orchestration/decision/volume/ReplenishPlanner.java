@@ -260,9 +260,15 @@ public final class ReplenishPlanner {
   }
 
   private Optional<Wait> waitForFailed() {
+    List<Replica> hopes = failed.stream().filter(this::isReusable).toList();
+    // Rule 7.5/3: an empty one is tried again where it is, as often as it may, before another one is
+    // made: there is never more than one (#7128, #11397).
+    Optional<Replica> empty = hopes.stream().filter(this::isEmptyOnReadyNode).findFirst();
+    if (empty.isPresent()) {
+      return wait("7.5/3", empty.get().name() + " is filled again first");
+    }
     // Rule 7.5/4: one that may come back is waited for, it has most of the data.
-    Optional<Replica> hope =
-        failed.stream().filter(this::isReusable).filter(this::isWorthWaiting).findFirst();
+    Optional<Replica> hope = hopes.stream().filter(ReplicaRule::wasHealthy).findFirst();
     long seconds = draft.settings().number(Settings.Key.REPLICA_REPLENISHMENT_WAIT);
     long until = volume.status().lastDegradedAtMillis() + seconds * 1000;
     if (hope.isEmpty() || until <= draft.nowMillis()) {
@@ -273,10 +279,9 @@ public final class ReplenishPlanner {
         "7.5/4", hope.get().name() + " may come back; another one is made after " + seconds + " s");
   }
 
-  /** An empty one is worth it only where it can be tried again: another one is as good. */
-  private boolean isWorthWaiting(Replica replica) {
-    return ReplicaRule.wasHealthy(replica)
-        || draft.node(replica.spec().nodeID()).filter(node -> node.ready().isTrue()).isPresent();
+  private boolean isEmptyOnReadyNode(Replica replica) {
+    return !ReplicaRule.wasHealthy(replica)
+        && draft.node(replica.spec().nodeID()).filter(node -> node.ready().isTrue()).isPresent();
   }
 
   private static Optional<Wait> wait(String rule, String message) {
