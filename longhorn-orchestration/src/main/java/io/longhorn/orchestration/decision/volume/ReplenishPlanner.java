@@ -162,13 +162,11 @@ public final class ReplenishPlanner {
       draft.lookAgain(at);
       return false;
     }
-    Optional<String> whyNot =
-        SchedulingRule.whyNotAgain(draft, Request.ofOneMore(volume, others(replica)), replica);
-    if (whyNot.isPresent()) {
-      waits("7.5/3", replica.name() + " cannot be used again: " + whyNot.get());
-      return false;
-    }
-    return !isNodeBusy(replica.spec().nodeID());
+    return whyNotAgain(replica).isEmpty() && !isNodeBusy(replica.spec().nodeID());
+  }
+
+  private Optional<String> whyNotAgain(Replica replica) {
+    return SchedulingRule.whyNotAgain(draft, Request.ofOneMore(volume, others(replica)), replica);
   }
 
   private boolean isNodeBusy(String node) {
@@ -261,11 +259,11 @@ public final class ReplenishPlanner {
 
   private Optional<Wait> waitForFailed() {
     List<Replica> hopes = failed.stream().filter(this::isReusable).toList();
-    // Rule 7.5/3: an empty one is tried again where it is, as often as it may, before another one is
-    // made: there is never more than one (#7128, #11397).
-    Optional<Replica> empty = hopes.stream().filter(this::isEmptyOnReadyNode).findFirst();
-    if (empty.isPresent()) {
-      return wait("7.5/3", empty.get().name() + " is filled again first");
+    // Rule 7.5/3: whoever can be tried again is, as often as may be, before another one is made:
+    // there is never more than one that does not work (#7128, #11397).
+    Optional<Replica> next = hopes.stream().filter(this::isTriedAgain).findFirst();
+    if (next.isPresent()) {
+      return wait("7.5/3", next.get().name() + " is tried again first");
     }
     // Rule 7.5/4: one that may come back is waited for, it has most of the data.
     Optional<Replica> hope = hopes.stream().filter(ReplicaRule::wasHealthy).findFirst();
@@ -275,13 +273,21 @@ public final class ReplenishPlanner {
       return Optional.empty();
     }
     draft.lookAgain(until);
+    String trouble = whyNotAgain(hope.get()).map(why -> " (" + why + ")").orElse("");
     return wait(
-        "7.5/4", hope.get().name() + " may come back; another one is made after " + seconds + " s");
+        "7.5/4",
+        hope.get().name()
+            + " may come back"
+            + trouble
+            + "; another one is made after "
+            + seconds
+            + " s");
   }
 
-  private boolean isEmptyOnReadyNode(Replica replica) {
-    return !ReplicaRule.wasHealthy(replica)
-        && draft.node(replica.spec().nodeID()).filter(node -> node.ready().isTrue()).isPresent();
+  /** An empty one that failed is, and one whose rebuild failed, if its node is well. */
+  private boolean isTriedAgain(Replica replica) {
+    boolean isPaused = notBefore(replica.spec().health()) > draft.nowMillis();
+    return (isPaused || !ReplicaRule.wasHealthy(replica)) && whyNotAgain(replica).isEmpty();
   }
 
   private static Optional<Wait> wait(String rule, String message) {

@@ -31,9 +31,7 @@ final class CleanupPlannerTest {
   }
 
   private static boolean isThere(ReplicaWorld world, int number) {
-    return world
-        .find(ObjectKind.REPLICA, ReplicaWorld.name(number), Replica.class)
-        .isPresent();
+    return world.find(ObjectKind.REPLICA, ReplicaWorld.name(number), Replica.class).isPresent();
   }
 
   private static void use(ReplicaWorld world, int... numbers) {
@@ -119,8 +117,7 @@ final class CleanupPlannerTest {
       case "stale but the record names it" -> world.members(1, 2, 3);
       case "stale and the others are no better" -> {
         for (int other = 1; other <= 2; other++) {
-          world.replicaSpec(
-              other, spec -> spec.withHealth(new Health(7, 7, 0, 8, 0)));
+          world.replicaSpec(other, spec -> spec.withHealth(new Health(7, 7, 0, 8, 0)));
         }
       }
       case "stale; one other has been well since" ->
@@ -128,8 +125,7 @@ final class CleanupPlannerTest {
       case "five rebuilds failed; never healthy" -> {
         world.replicaSpec(3, spec -> spec.withHealth(new Health(0, 0, 5, 5, 5)));
         for (int other = 1; other <= 2; other++) {
-          world.replicaSpec(
-              other, spec -> spec.withHealth(new Health(7, 7, 0, 8, 0)));
+          world.replicaSpec(other, spec -> spec.withHealth(new Health(7, 7, 0, 8, 0)));
         }
       }
       case "stale while the volume migrates" ->
@@ -172,7 +168,9 @@ final class CleanupPlannerTest {
     world.replicaSpec(3, spec -> spec.withEvictionRequested(true));
   }
 
-  /** As many as a record can have; all but the first two have failed, the third before the others. */
+  /**
+   * As many as a record can have; all but the first two have failed, the third before the others.
+   */
   private static void eight(ReplicaWorld world) {
     for (int i = 4; i <= 8; i++) {
       world.addReplica(i, "node-5");
@@ -257,8 +255,7 @@ final class CleanupPlannerTest {
         world.says(4, ReplicaMode.ERR, "", 0);
         world.members(1, 2, 3);
       }
-      case "the first is evicted" ->
-          world.replicaSpec(1, spec -> spec.withEvictionRequested(true));
+      case "the first is evicted" -> world.replicaSpec(1, spec -> spec.withEvictionRequested(true));
       case "the first two are evicted" -> {
         world.replicaSpec(1, spec -> spec.withEvictionRequested(true));
         world.replicaSpec(2, spec -> spec.withEvictionRequested(true));
@@ -275,19 +272,18 @@ final class CleanupPlannerTest {
                       disk.id(), disk.path(), true, false, 0, 0, 0, disk.tags(), false));
       case "best-effort and the last is local" -> {
         Volume.Placement any = Volume.Placement.ANYWHERE;
-        world.spec(
-            spec ->
-                spec.with(
-                        3,
-                        0,
-                        new Volume.Placement(
-                            Volume.Placement.DataLocality.BEST_EFFORT,
-                            any.nodeTags(),
-                            any.diskTags(),
-                            any.nodeSoftAntiAffinity(),
-                            any.zoneSoftAntiAffinity(),
-                            any.diskSoftAntiAffinity()))
-                    .withNodeID("node-4"));
+        world.spec(spec ->
+            spec.with(
+                    3,
+                    0,
+                    new Volume.Placement(
+                        Volume.Placement.DataLocality.BEST_EFFORT,
+                        any.nodeTags(),
+                        any.diskTags(),
+                        any.nodeSoftAntiAffinity(),
+                        any.zoneSoftAntiAffinity(),
+                        any.diskSoftAntiAffinity()))
+                .withNodeID("node-4"));
       }
       case "evicted before not ready" -> {
         world.replicaSpec(1, spec -> spec.withEvictionRequested(true));
@@ -384,8 +380,7 @@ final class CleanupPlannerTest {
     assertThat(isThere(world, 3)).as("its object goes").isFalse();
     // Now it is the only one that names it.
     world.put(partner.with(partner.spec().withEngine("v-e-1", true)).with(world.running("node-3")));
-    world.put(
-        world.replicas().getLast().with(new Replica.Status(true, false, InstanceView.NONE)));
+    world.put(world.replicas().getLast().with(new Replica.Status(true, false, InstanceView.NONE)));
     assertThat(ReplicaWorld.done(plan(world))).isEqualTo("DeleteDirectory");
   }
 

@@ -19,7 +19,8 @@ final class DrainRuleTest {
   @ParameterizedTest
   @CsvSource({
     // node-2 is drained, it has replica 2 of 3. What is the matter; may it, by policy:
-    // block-if-contains-last-replica, block-for-eviction, block-for-eviction-if-contains-last-replica,
+    // block-if-contains-last-replica, block-for-eviction,
+    // block-for-eviction-if-contains-last-replica,
     // allow-if-replica-is-stopped, always-allow
     "8/5, nothing,                            true,  false, true,  true,  true",
     "8/5, its replica has gone,               true,  true,  true,  true,  true",
@@ -49,8 +50,7 @@ final class DrainRuleTest {
             "block-for-eviction-if-contains-last-replica",
             "allow-if-replica-is-stopped",
             "always-allow");
-    List<Boolean> expected =
-        List.of(byDefault, forEviction, forEvictionOfLast, ifStopped, always);
+    List<Boolean> expected = List.of(byDefault, forEviction, forEvictionOfLast, ifStopped, always);
     for (int i = 0; i < policies.size(); i++) {
       ReplicaWorld world = world(what).set(Settings.Key.NODE_DRAIN_POLICY, policies.get(i));
       assertThat(DrainRule.whyNot(world.draft(), "node-2").isEmpty())
@@ -66,8 +66,7 @@ final class DrainRuleTest {
       case "nothing" -> assertThat(world.replicas()).hasSize(3);
       case "its replica has gone" -> world.drop(world.replica(2));
       case "an engine runs there" -> world.seen("node-2", "w-e-3", ManagerSeen.State.RUNNING);
-      case "an engine has ended there" ->
-          world.seen("node-2", "w-e-3", ManagerSeen.State.STOPPED);
+      case "an engine has ended there" -> world.seen("node-2", "w-e-3", ManagerSeen.State.STOPPED);
       case "it is the last" -> world.members(2);
       case "it is the last and stopped" -> {
         world.members(2);
@@ -86,8 +85,7 @@ final class DrainRuleTest {
           world.replicaSpec(i, spec -> spec.withHealth(spec.health().failed(9)));
         }
       }
-      case "one other is on a node that stays" ->
-          world.node("node-1", now -> now.withCordon(true));
+      case "one other is on a node that stays" -> world.node("node-1", now -> now.withCordon(true));
       case "it has failed itself" -> world.fail(2, 5);
       case "it is the last but was never used" -> {
         world.members(2);

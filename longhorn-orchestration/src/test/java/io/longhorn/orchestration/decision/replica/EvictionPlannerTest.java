@@ -58,8 +58,7 @@ final class EvictionPlannerTest {
     ReplicaWorld world = ReplicaWorld.of(4, 3).set(Settings.Key.NODE_DRAIN_POLICY, policy);
     switch (what) {
       case "nothing" -> assertThat(world.node("node-2").isCordoned()).isFalse();
-      case "eviction of the node" ->
-          world.node("node-2", now -> now.withScheduling(false, true));
+      case "eviction of the node" -> world.node("node-2", now -> now.withScheduling(false, true));
       case "eviction of the disk" -> world.disk("node-2", EvictionPlannerTest::evicting);
       case "cordoned" -> world.node("node-2", now -> now.withCordon(true));
       case "cordoned and it is the last" -> {
@@ -119,8 +118,7 @@ final class EvictionPlannerTest {
       case "nothing" -> assertThat(world.attachment().tickets()).isEmpty();
       case "nobody has to leave" -> world.node("node-1", now -> now.withScheduling(true, false));
       case "somebody has it attached" -> world.put(world.attachment().with(ticket("node-3")));
-      case "there is no place for another one" ->
-          world.node("node-4", now -> now.withCordon(true));
+      case "there is no place for another one" -> world.node("node-4", now -> now.withCordon(true));
       case "another one is being filled" -> {
         world.node("node-4", now -> now.withCordon(true));
         world.addReplica(4, "node-4");

@@ -151,9 +151,7 @@ final class InstanceManagerPlannerTest {
     world.isStopping = isStopping;
     if (!hasImage) {
       world.drop(
-          world
-              .find(ObjectKind.ENGINE_IMAGE, ReplicaWorld.IMAGE, EngineImage.class)
-              .orElseThrow());
+          world.find(ObjectKind.ENGINE_IMAGE, ReplicaWorld.IMAGE, EngineImage.class).orElseThrow());
     }
     see(world, old(world).name(), Reach.GONE);
     Plan plan = plan(world);
@@ -325,9 +323,7 @@ final class InstanceManagerPlannerTest {
     world.set(Settings.Key.DEFAULT_INSTANCE_MANAGER_IMAGE, NEW);
     String engine =
         Names.instanceManager(
-            "node-1",
-            types.equals("separate") ? Type.ENGINE : Type.ALL_IN_ONE,
-            ReplicaWorld.IMAGE);
+            "node-1", types.equals("separate") ? Type.ENGINE : Type.ALL_IN_ONE, ReplicaWorld.IMAGE);
     for (int i = 0; i < 5; i++) {
       seeAll(world, engine);
       plan(world);
@@ -345,8 +341,7 @@ final class InstanceManagerPlannerTest {
 
   /** All that are to run answer; those that were told to end are gone; one has an engine. */
   private static void seeAll(ReplicaWorld world, String withEngine) {
-    String image =
-        world.draft().settings().text(Settings.Key.DEFAULT_INSTANCE_MANAGER_IMAGE);
+    String image = world.draft().settings().text(Settings.Key.DEFAULT_INSTANCE_MANAGER_IMAGE);
     String types = world.draft().settings().text(Settings.Key.INSTANCE_MANAGER_TYPES);
     for (InstanceManager one : world.managers()) {
       boolean isWanted =

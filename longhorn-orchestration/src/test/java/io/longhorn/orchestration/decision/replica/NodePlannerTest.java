@@ -42,7 +42,8 @@ final class NodePlannerTest {
 
   @ParameterizedTest
   @CsvSource({
-    // what was known; what the orchestrator says, for how long, whether our agent answers; the reason
+    // what was known; what the orchestrator says, for how long, whether our agent answers; the
+    // reason
     "8/1, KubeletReady,           TRUE,    99000, true,  KubeletReady",
     "8/1, KubeletReady,           TRUE,    99000, false, ManagerPodDown",
     "8/1, KubernetesNodeNotReady, TRUE,    0,     true,  KubeletReady",
@@ -67,8 +68,7 @@ final class NodePlannerTest {
         "node-1",
         now ->
             now.with(
-                now.kube(),
-                new Condition("Ready", known.equals("KubeletReady"), known, "", 1)));
+                now.kube(), new Condition("Ready", known.equals("KubeletReady"), known, "", 1)));
     world.seen("node-1", new NodeSeen(kube, NOW - forMillis, isServed));
     plan(world);
     Condition ready = world.node("node-1").ready();
@@ -116,7 +116,8 @@ final class NodePlannerTest {
 
   @Test
   void issue7302And13109AndHarvester10285ANodeThatFlapsIsLeftAlone() {
-    // Its agent restarts, again and again, each time for less than 15 s: nobody is told of anything.
+    // Its agent restarts, again and again, each time for less than 15 s: nobody is told of
+    // anything.
     ReplicaWorld world = ReplicaWorld.of(3, 3);
     for (int i = 0; i < 20; i++) {
       Kube kube = i % 2 == 0 ? Kube.FALSE : Kube.TRUE;
@@ -136,7 +137,8 @@ final class NodePlannerTest {
 
   @ParameterizedTest
   @CsvSource({
-    // before, power off, what is seen; state then, ready, what is done. As it always was on one machine.
+    // before, power off, what is seen; state then, ready, what is done. As it always was on one
+    // machine.
     "6.1/1, STOPPED,  false, GONE,        STARTING, false, StartInstanceManager",
     "6.1/1, STARTING, false, GONE,        STARTING, false, StartInstanceManager",
     "6.1/3, STOPPED,  false, STARTING,    STARTING, false, ''",
@@ -173,8 +175,7 @@ final class NodePlannerTest {
       State expected,
       boolean isReady,
       String done) {
-    ReplicaWorld world =
-        ReplicaWorld.ofNodes(1).without(Capability.MANAGE_INSTANCE_MANAGERS);
+    ReplicaWorld world = ReplicaWorld.ofNodes(1).without(Capability.MANAGE_INSTANCE_MANAGERS);
     world.put(world.manager("node-1").with(before, before == State.STOPPED ? 0 : 42, 1));
     world.node("node-1", now -> now.withPower(isOff));
     see(world, reach);
@@ -211,7 +212,7 @@ final class NodePlannerTest {
     assertThat(world.node("node-1").ready().reason()).isEqualTo("KubeletReady");
     assertThat(world.told)
         .extracting(tell -> tell.reason())
-        .containsExactly("NodeNotReady", "InstanceManagerCrashed", "NodeNotReady", "NodeReady");
+        .containsExactly("NodeNotReady", "NodeNotReady", "InstanceManagerCrashed", "NodeReady");
   }
 
   @Test

@@ -59,11 +59,7 @@ final class PlacementOracle {
     }
     world.put(
         EngineImage.of(
-            ReplicaWorld.IMAGE,
-            "/bin/longhorn",
-            "1",
-            EngineImage.Versions.first("c1"),
-            deployed));
+            ReplicaWorld.IMAGE, "/bin/longhorn", "1", EngineImage.Versions.first("c1"), deployed));
     zoneSoft = random.nextBoolean();
     nodeSoft = random.nextBoolean();
     diskSoft = random.nextBoolean();
@@ -101,8 +97,7 @@ final class PlacementOracle {
   }
 
   private static Node node(RandomGenerator random, String name) {
-    Condition ready =
-        new Condition("Ready", random.nextInt(10) > 0, "KubeletReady", "", 1);
+    Condition ready = new Condition("Ready", random.nextInt(10) > 0, "KubeletReady", "", 1);
     List<Node.Disk> disks = new ArrayList<>();
     int count = random.nextInt(3);
     for (int i = 0; i <= count; i++) {
@@ -204,12 +199,7 @@ final class PlacementOracle {
         && !node.isEvictionRequested()
         && (ignoresCordon || !node.isCordoned())
         && node.tags().containsAll(world.volume().spec().placement().nodeTags())
-        && world
-            .draft()
-            .image(ReplicaWorld.IMAGE)
-            .orElseThrow()
-            .deployedOn()
-            .contains(node.name());
+        && world.draft().image(ReplicaWorld.IMAGE).orElseThrow().deployedOn().contains(node.name());
   }
 
   private boolean isOpen(Node.Disk disk) {
@@ -233,8 +223,7 @@ final class PlacementOracle {
   }
 
   private static boolean isAt(Replica replica, Node node, Node.Disk disk) {
-    return replica.spec().nodeID().equals(node.name())
-        && replica.spec().diskID().equals(disk.id());
+    return replica.spec().nodeID().equals(node.name()) && replica.spec().diskID().equals(disk.id());
   }
 
   private static String zone(Node node) {
@@ -248,9 +237,7 @@ final class PlacementOracle {
   }
 
   private List<Replica> onNode(Node node) {
-    return live.stream()
-        .filter(replica -> replica.spec().nodeID().equals(node.name()))
-        .toList();
+    return live.stream().filter(replica -> replica.spec().nodeID().equals(node.name())).toList();
   }
 
   private static boolean allLeave(List<Replica> replicas) {
@@ -281,15 +268,13 @@ final class PlacementOracle {
     if (!unusedNode.isEmpty()) {
       return fewest(unusedNode);
     }
-    List<Option> left =
-        allowed.stream().filter(option -> allLeave(onNode(option.node()))).toList();
+    List<Option> left = allowed.stream().filter(option -> allLeave(onNode(option.node()))).toList();
     return fewest(left.isEmpty() ? allowed : left);
   }
 
   /** Of these, those on the disks with the fewest replicas of the volume. */
   private List<Option> fewest(List<Option> options) {
-    long least =
-        options.stream().mapToLong(this::copies).min().orElse(0);
+    long least = options.stream().mapToLong(this::copies).min().orElse(0);
     return options.stream().filter(option -> copies(option) == least).toList();
   }
 

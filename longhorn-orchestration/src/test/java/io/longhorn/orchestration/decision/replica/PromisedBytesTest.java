@@ -31,7 +31,9 @@ final class PromisedBytesTest {
       change(random);
       for (int node = 0; node < 3; node++) {
         long expected = sum("n" + node);
-        assertThat(view.promisedBytes("n" + node, Node.ONLY_DISK)).as("step %d", i).isEqualTo(expected);
+        assertThat(view.promisedBytes("n" + node, Node.ONLY_DISK))
+            .as("step %d", i)
+            .isEqualTo(expected);
         most = Math.max(most, expected);
       }
     }
@@ -40,8 +42,7 @@ final class PromisedBytesTest {
 
   private void change(RandomGenerator random) {
     String volume = "v" + random.nextInt(4);
-    ClusterObject object =
-        random.nextBoolean() ? volume(volume, random) : replica(volume, random);
+    ClusterObject object = random.nextBoolean() ? volume(volume, random) : replica(volume, random);
     if (random.nextInt(3) == 0) {
       objects.remove(object.key());
       view.remove(object.key());

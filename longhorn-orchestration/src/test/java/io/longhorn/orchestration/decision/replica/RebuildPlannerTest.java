@@ -110,8 +110,7 @@ final class RebuildPlannerTest {
       case "nobody can fill it" -> world.without(Capability.REBUILD);
       case "the volume is detached" -> world.status(now -> now.with(Volume.State.DETACHED, ""));
       case "the engine does not run" ->
-          world.put(
-              world.engine().with(world.engine().status().with(InstanceView.NONE)));
+          world.put(world.engine().with(world.engine().status().with(InstanceView.NONE)));
       case "the volume is being deleted" -> world.volume(now -> now.deletedAt(4));
       default -> throw new AssertionError(what);
     }
@@ -230,7 +229,9 @@ final class RebuildPlannerTest {
       default -> throw new AssertionError(what);
     }
     plan(world);
-    assertThat(world.replica(4).spec().health().isFailed()).as(rule + " " + what).isEqualTo(isFailed);
+    assertThat(world.replica(4).spec().health().isFailed())
+        .as(rule + " " + what)
+        .isEqualTo(isFailed);
     assertThat(world.replica(4).spec().isWanted()).as("wanted").isEqualTo(!isFailed);
     assertThat(uses(world, 4)).as("used").isEqualTo(!isFailed);
     assertThat(plan(world).actions()).as("applied").isEmpty();

@@ -67,7 +67,8 @@ final class ReplenishPlannerTest {
 
   @ParameterizedTest
   @CsvSource({
-    // Replica 3 of 3 is lost with its node for longer than anybody waits; node-4 is free. What else?
+    // Replica 3 of 3 is lost with its node for longer than anybody waits; node-4 is free. What
+    // else?
     "7.5/1, nothing else,                new",
     "7.5/1, nothing is missing,          ''",
     "7.5/1, detached,                    ''",
@@ -231,20 +232,20 @@ final class ReplenishPlannerTest {
     "7.5/3, its process is being stopped,          7.5/4",
     "7.5/3, nobody knows of its process,           7.5/4",
     "7.5/3, its instance manager is starting,      7.5/4",
-    "7.5/3, its node is not ready,                 7.5/3",
-    "7.5/3, its disk is not ready,                 7.5/3",
-    "7.5/3, it is evicted,                         7.4/4",
-    "7.5/3, it is of another image,                7.4/4",
-    "7.5/3, its directory is being deleted,        7.4/4",
-    "7.5/3, the engine does without it,            7.4/4",
+    "7.5/4, its node is not ready,                 7.5/4",
+    "7.5/4, its disk is not ready,                 7.5/4",
+    "7.5/3, it is evicted,                         new",
+    "7.5/3, it is of another image,                new",
+    "7.5/3, its directory is being deleted,        new",
+    "7.5/3, the engine does without it,            new",
     "7.5/3, its rebuild failed a second ago,       7.5/3",
     "7.5/3, its rebuild failed ten seconds ago,    again 3",
     "7.5/3, its third rebuild failed 39 s ago,     7.5/3",
     "7.5/3, its third rebuild failed 40 s ago,     again 3",
     "7.5/3, its fifth rebuild failed an hour ago,  again 3",
-    "7.5/3, its sixth rebuild failed an hour ago,  7.4/4",
+    "7.5/3, its sixth rebuild failed an hour ago,  new",
     "7.5/3, sixth and nobody can fill another one, again 3",
-    "7.5/3, another one is on its node now,        7.5/3",
+    "7.5/4, another one is on its node now,        7.5/4",
     "7.5/3, the volume migrates,                   again 3",
     "7.6/2, its node has five that come back,      7.6/2",
     "7.6/2, its node has four that come back,      again 3",
@@ -265,13 +266,11 @@ final class ReplenishPlannerTest {
           world.disk(
               "node-3",
               disk ->
-                  new Node.Disk(
-                      disk.id(), disk.path(), true, false, 0, 0, 0, disk.tags(), false));
+                  new Node.Disk(disk.id(), disk.path(), true, false, 0, 0, 0, disk.tags(), false));
       case "it is evicted" -> world.replicaSpec(3, spec -> spec.withEvictionRequested(true));
       case "it is of another image" -> world.replicaSpec(3, spec -> spec.withImage("old"));
       case "its directory is being deleted" ->
-          world.seen(
-              "node-3", Names.deletion(world.replica(3)), ManagerSeen.State.RUNNING);
+          world.seen("node-3", Names.deletion(world.replica(3)), ManagerSeen.State.RUNNING);
       case "the engine does without it" ->
           world.put(
               world
@@ -281,8 +280,7 @@ final class ReplenishPlannerTest {
                           .engine()
                           .spec()
                           .withReplicas(
-                              new TreeSet<>(
-                                  List.of(ReplicaWorld.name(1), ReplicaWorld.name(2))))));
+                              new TreeSet<>(List.of(ReplicaWorld.name(1), ReplicaWorld.name(2))))));
       case "its rebuild failed a second ago" -> rebuildFailed(world, 0, 1_000);
       case "its rebuild failed ten seconds ago" -> rebuildFailed(world, 0, 10_000);
       case "its third rebuild failed 39 s ago" -> rebuildFailed(world, 2, 39_000);
@@ -337,8 +335,7 @@ final class ReplenishPlannerTest {
               spec.health().reused(false));
       world.put(new Replica(Names.replica(name, spec.id()), back, Replica.Status.NONE));
       Volume volume = like.volume();
-      world.put(
-          new Volume(name, volume.spec(), volume.status().with(state, "node-1"), 0));
+      world.put(new Volume(name, volume.spec(), volume.status().with(state, "node-1"), 0));
       world.put(new Membership(name, like.membership().record()));
       Engine engine = like.engine();
       world.put(
@@ -422,19 +419,18 @@ final class ReplenishPlannerTest {
       String what) {
     ReplicaWorld world = ReplicaWorld.of(4, 2);
     Volume.Placement any = Volume.Placement.ANYWHERE;
-    world.spec(
-        spec ->
-            spec.with(
-                    2,
-                    0,
-                    new Volume.Placement(
-                        locality,
-                        any.nodeTags(),
-                        any.diskTags(),
-                        any.nodeSoftAntiAffinity(),
-                        any.zoneSoftAntiAffinity(),
-                        any.diskSoftAntiAffinity()))
-                .withNodeID(attached));
+    world.spec(spec ->
+        spec.with(
+                2,
+                0,
+                new Volume.Placement(
+                    locality,
+                    any.nodeTags(),
+                    any.diskTags(),
+                    any.nodeSoftAntiAffinity(),
+                    any.zoneSoftAntiAffinity(),
+                    any.diskSoftAntiAffinity()))
+            .withNodeID(attached));
     world.node("node-3", now -> now.withScheduling(hasPlace, false));
     assertThat(outcome(world)).as(rule + " " + what).isEqualTo(expected);
     assertThat(world.fresh()).allMatch(replica -> replica.spec().nodeID().equals("node-3"));
@@ -456,8 +452,7 @@ final class ReplenishPlannerTest {
       for (Replica replica : world.fresh()) {
         Replica.Spec spec = replica.spec();
         world.put(
-            replica.with(
-                spec.withHealth(spec.health().failed(world.nowMillis)).withWanted(false)));
+            replica.with(spec.withHealth(spec.health().failed(world.nowMillis)).withWanted(false)));
       }
       world.nowMillis += 60_000;
     }

@@ -70,8 +70,7 @@ final class ReplicaWorld {
       names.add("node-" + i);
       world.addNode("node-" + i);
     }
-    world.put(
-        EngineImage.of(IMAGE, "/bin/longhorn", "1", EngineImage.Versions.first("c1"), names));
+    world.put(EngineImage.of(IMAGE, "/bin/longhorn", "1", EngineImage.Versions.first("c1"), names));
     return world;
   }
 
@@ -91,8 +90,7 @@ final class ReplicaWorld {
             .with(Robustness.HEALTHY, NOW);
     world.put(new Volume(VOLUME, spec, status, 0));
     world.put(new VolumeAttachment(VOLUME, new TreeMap<>()));
-    world.put(
-        new Membership(VOLUME, VolumeRecord.ofNewVolume(MembershipRecord.ofNewVolume(ids))));
+    world.put(new Membership(VOLUME, VolumeRecord.ofNewVolume(MembershipRecord.ofNewVolume(ids))));
     world.put(world.engineOn("node-1"));
     for (int i = 1; i <= replicas; i++) {
       world.addReplica(i, "node-" + i);
@@ -125,21 +123,17 @@ final class ReplicaWorld {
             42,
             1);
     put(manager);
-    managers.put(
-        manager.name(), new ManagerSeen(ManagerSeen.Reach.CONNECTED, 42, new TreeMap<>()));
+    managers.put(manager.name(), new ManagerSeen(ManagerSeen.Reach.CONNECTED, 42, new TreeMap<>()));
   }
 
   Engine engineOn(String node) {
     InstanceView running =
-        new InstanceView(
-            InstanceView.State.RUNNING, true, manager(node).name(), "uuid-e", 50, "");
+        new InstanceView(InstanceView.State.RUNNING, true, manager(node).name(), "uuid-e", 50, "");
     Engine.Status status =
         new Engine.Status(
             running, Optional.empty(), true, 1, "", List.of("nbd://v"), new TreeMap<>(), IMAGE);
     return new Engine(
-        Names.engine(VOLUME, 0),
-        Engine.Spec.stopped(VOLUME, IMAGE, true).on(node, ""),
-        status);
+        Names.engine(VOLUME, 0), Engine.Spec.stopped(VOLUME, IMAGE, true).on(node, ""), status);
   }
 
   /** A replica that has been in sync since long ago, and runs. */
@@ -166,8 +160,7 @@ final class ReplicaWorld {
     return new Replica.Status(
         true,
         true,
-        new InstanceView(
-            InstanceView.State.RUNNING, true, manager(node).name(), "uuid-r", 60, ""));
+        new InstanceView(InstanceView.State.RUNNING, true, manager(node).name(), "uuid-r", 60, ""));
   }
 
   // ---- changes ----------------------------------------------------------------------------------
@@ -227,15 +220,17 @@ final class ReplicaWorld {
   }
 
   void instance(int number, InstanceView.State state, String message) {
-    replica(number, now -> {
-      InstanceView before = now.status().instance();
-      return now.with(
-          new Replica.Status(
-              true,
-              state == InstanceView.State.RUNNING,
-              new InstanceView(
-                  state, false, before.instanceManagerName(), before.uuid(), 0, message)));
-    });
+    replica(
+        number,
+        now -> {
+          InstanceView before = now.status().instance();
+          return now.with(
+              new Replica.Status(
+                  true,
+                  state == InstanceView.State.RUNNING,
+                  new InstanceView(
+                      state, false, before.instanceManagerName(), before.uuid(), 0, message)));
+        });
   }
 
   /** What the engine says of a replica. */
@@ -285,18 +280,18 @@ final class ReplicaWorld {
   void members(TreeSet<ReplicaId> members) {
     MembershipRecord before = membership().record().membership();
     RecordStamp next = new RecordStamp(before.stamp().generation(), before.stamp().number() + 1);
-    put(
-        new Membership(
-            VOLUME, VolumeRecord.ofNewVolume(before.next(next, members))));
+    put(new Membership(VOLUME, VolumeRecord.ofNewVolume(before.next(next, members))));
   }
 
   /** It failed so long ago while it was in sync, was stopped, and left the set; told by all. */
   void fail(int number, long agoMillis) {
-    replica(number, now ->
-        now.with(
-            now.spec()
-                .withWanted(false)
-                .withHealth(now.spec().health().failed(nowMillis - agoMillis))));
+    replica(
+        number,
+        now ->
+            now.with(
+                now.spec()
+                    .withWanted(false)
+                    .withHealth(now.spec().health().failed(nowMillis - agoMillis))));
     instance(number, InstanceView.State.STOPPED, "");
     says(number, ReplicaMode.ERR, "gone", 0);
     int[] rest =
@@ -317,8 +312,7 @@ final class ReplicaWorld {
     ManagerSeen before = managers.get(manager(node).name());
     TreeMap<String, ManagerSeen.Instance> instances = new TreeMap<>(before.instances());
     instances.put(instance, new ManagerSeen.Instance(state, "uuid-" + instance, 77, ""));
-    managers.put(
-        manager(node).name(), new ManagerSeen(before.reach(), before.pid(), instances));
+    managers.put(manager(node).name(), new ManagerSeen(before.reach(), before.pid(), instances));
   }
 
   void seen(String manager, ManagerSeen seen) {
@@ -383,7 +377,9 @@ final class ReplicaWorld {
 
   /** Replicas that the test did not make. */
   List<Replica> fresh() {
-    return replicas().stream().filter(replica -> !replica.name().equals(name(number(replica)))).toList();
+    return replicas().stream()
+        .filter(replica -> !replica.name().equals(name(number(replica))))
+        .toList();
   }
 
   ClusterView view() {

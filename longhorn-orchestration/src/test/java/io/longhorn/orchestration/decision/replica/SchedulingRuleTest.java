@@ -37,15 +37,9 @@ final class SchedulingRuleTest {
     return set;
   }
 
-  private static Placement placement(
-      DataLocality locality, Choice node, Choice zone, Choice disk) {
+  private static Placement placement(DataLocality locality, Choice node, Choice zone, Choice disk) {
     return new Placement(
-        locality,
-        Collections.emptySortedSet(),
-        Collections.emptySortedSet(),
-        node,
-        zone,
-        disk);
+        locality, Collections.emptySortedSet(), Collections.emptySortedSet(), node, zone, disk);
   }
 
   private static void placed(ReplicaWorld world, Placement placement) {
@@ -54,7 +48,7 @@ final class SchedulingRuleTest {
 
   private static Answer oneMore(ReplicaWorld world) {
     return SchedulingRule.place(
-        world.draft(), Request.ofOneMore(world.volume(), world.replicas()));
+        world.draft(), Request.ofOneMore(world.volume(), world.draft().replicasOf(world.volume())));
   }
 
   /** Where, or which rule is in the way. */
@@ -62,10 +56,11 @@ final class SchedulingRuleTest {
     return switch (answer) {
       case Answer.Places(List<Place> places) -> {
         List<String> names = new ArrayList<>();
-        places.forEach(place -> names.add(
-            place.diskID().equals(Node.ONLY_DISK)
-                ? place.nodeID()
-                : place.nodeID() + "/" + place.diskID()));
+        places.forEach(place ->
+            names.add(
+                place.diskID().equals(Node.ONLY_DISK)
+                    ? place.nodeID()
+                    : place.nodeID() + "/" + place.diskID()));
         yield String.join(" ", names);
       }
       case Answer.Nowhere nowhere -> nowhere.rule();
@@ -159,10 +154,7 @@ final class SchedulingRuleTest {
 
   private static EngineImage image(ReplicaWorld world, String node) {
     return world
-        .find(
-            ObjectKind.ENGINE_IMAGE,
-            ReplicaWorld.IMAGE,
-            EngineImage.class)
+        .find(ObjectKind.ENGINE_IMAGE, ReplicaWorld.IMAGE, EngineImage.class)
         .orElseThrow()
         .on(tags(node));
   }
@@ -219,15 +211,7 @@ final class SchedulingRuleTest {
         "node-1",
         now ->
             new Node.Disk(
-                now.id(),
-                now.path(),
-                true,
-                false,
-                maximum,
-                reserved,
-                available,
-                now.tags(),
-                true));
+                now.id(), now.path(), true, false, maximum, reserved, available, now.tags(), true));
     // What is promised is the stored volume's one replica there.
     world.put(ofSize(world.volume(), promised));
     Volume fresh = ofSize(world.volume(), size);
@@ -262,16 +246,13 @@ final class SchedulingRuleTest {
   private static void sized(ReplicaWorld world, String node, long bytes) {
     world.disk(
         node,
-        now ->
-            new Node.Disk(
-                now.id(), now.path(), true, false, bytes, 0, bytes, now.tags(), true));
+        now -> new Node.Disk(now.id(), now.path(), true, false, bytes, 0, bytes, now.tags(), true));
   }
 
   private static Volume newVolume(int replicas) {
     Volume like = ReplicaWorld.of(1, 1).volume();
     Volume.Spec spec =
-        Volume.Spec.of(
-            like.spec().id(), ReplicaWorld.SIZE, replicas, false, ReplicaWorld.IMAGE);
+        Volume.Spec.of(like.spec().id(), ReplicaWorld.SIZE, replicas, false, ReplicaWorld.IMAGE);
     return new Volume("new", spec, Volume.Status.creating(ReplicaWorld.IMAGE), 0);
   }
 
@@ -401,7 +382,10 @@ final class SchedulingRuleTest {
   void whereNobodyKnowsTheSizesTheNodeWithFewerReplicasIsTaken() {
     ReplicaWorld world = ReplicaWorld.of(3, 1);
     other(world, 1, 2);
-    assertThat(where(SchedulingRule.place(world.draft(), Request.ofOneMore(world.volume(), List.of(world.replica(1))))))
+    assertThat(
+            where(
+                SchedulingRule.place(
+                    world.draft(), Request.ofOneMore(world.volume(), List.of(world.replica(1))))))
         .isEqualTo("node-3");
   }
 
@@ -442,7 +426,9 @@ final class SchedulingRuleTest {
     assertThat(nowhere.message())
         .startsWith("no place for a replica: node-1 is cordoned; node-10 is cordoned; ")
         .endsWith("; and 12 more");
-    assertThat(where(SchedulingRule.place(ReplicaWorld.ofNodes(0).draft(), Request.ofNew(newVolume(1)))))
+    assertThat(
+            where(
+                SchedulingRule.place(ReplicaWorld.ofNodes(0).draft(), Request.ofNew(newVolume(1)))))
         .isEqualTo("7.4/1");
   }
 
