@@ -26,9 +26,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The scenarios of Longhorn's HA volume migration, by their numbers, as far as decisions go: a
- * volume with replicas on three nodes moves from the first to the second. Engines and replicas
- * are those of {@link SmallCluster}; "soon" is a number of rounds of the control plane between a
- * crash and the command beside it.
+ * volume with replicas on three nodes moves from the first to the second. Engines and replicas are
+ * those of {@link SmallCluster}; "soon" is a number of rounds of the control plane between a crash
+ * and the command beside it.
  */
 final class SeedScenariosTest {
   private static final String OLD = "node-1";
@@ -82,8 +82,7 @@ final class SeedScenariosTest {
 
   private long running() {
     return cluster.replicas("v").stream()
-        .filter(replica ->
-            replica.status().instance().currentState() == InstanceView.State.RUNNING)
+        .filter(replica -> replica.status().instance().currentState() == InstanceView.State.RUNNING)
         .count();
   }
 
@@ -416,8 +415,7 @@ final class SeedScenariosTest {
             tickets.tickets().firstEntry().getValue().satisfied());
     assertThat(AdmissionRule.refusal(cluster.volume("v"), tickets, third))
         .hasValueSatisfying(line ->
-            assertThat(line)
-                .contains("cannot attach migratable volume to more than two nodes"));
+            assertThat(line).contains("cannot attach migratable volume to more than two nodes"));
   }
 
   @Test
