@@ -24,6 +24,7 @@ import io.longhorn.orchestration.decision.ClusterView;
 import io.longhorn.orchestration.decision.Draft;
 import io.longhorn.orchestration.decision.Names;
 import io.longhorn.orchestration.decision.Settings;
+import io.longhorn.orchestration.decision.volume.AdmissionRule;
 import io.longhorn.orchestration.decision.volume.SchedulingRule;
 import io.longhorn.orchestration.decision.volume.UpgradeRule;
 import java.util.ArrayList;
@@ -39,7 +40,13 @@ final class VolumeRequests {
   private static final long MAX_SIZE_BYTES = 64L << 40;
   private static final int MAX_TICKET_LENGTH = 128;
 
+  /** Tickets of those who use the volume, and not of the control plane itself. */
+  private static final List<String> USERS = List.of(TicketRequest.WORKLOAD, TicketRequest.PERSON);
+
   private final Requests requests;
+
+  /** Whether a creation may have left something that belongs to no volume. */
+  private volatile boolean hasFailed;
 
   VolumeRequests(Requests requests) {
     this.requests = requests;
@@ -48,25 +55,35 @@ final class VolumeRequests {
   // ---- create and delete ------------------------------------------------------------------------
 
   void create(VolumeRequest wanted) {
+    if (hasFailed) {
+      removeUnfinished();
+    }
     requests.run(draft -> {
       requireSound(draft, wanted);
+      // What another one of this name left that was interrupted.
       removeParts(draft.view(), wanted.name());
       Volume volume = specOf(draft, wanted);
       List<Replica> replicas = replicas(volume, places(draft, volume));
-      replicas.forEach(requests::put);
-      requests.put(
-          new Engine(
-              Names.engine(wanted.name(), 0),
-              Engine.Spec.stopped(wanted.name(), volume.spec().image(), true),
-              Engine.Status.NONE));
-      MembershipRecord first =
-          MembershipRecord.ofNewVolume(
-              replicas.stream().map(replica -> replica.spec().id()).toList());
-      requests.put(new Membership(wanted.name(), VolumeRecord.ofNewVolume(first)));
-      requests.put(new VolumeAttachment(wanted.name(), new TreeMap<>()));
-      // Last: nobody does anything for what belongs to no volume.
-      requests.put(volume);
+      hasFailed = true;
+      store(volume, replicas);
+      hasFailed = false;
     });
+  }
+
+  private void store(Volume volume, List<Replica> replicas) {
+    replicas.forEach(requests::put);
+    requests.put(
+        new Engine(
+            Names.engine(volume.name(), 0),
+            Engine.Spec.stopped(volume.name(), volume.spec().image(), true),
+            Engine.Status.NONE));
+    MembershipRecord first =
+        MembershipRecord.ofNewVolume(
+            replicas.stream().map(replica -> replica.spec().id()).toList());
+    requests.put(new Membership(volume.name(), VolumeRecord.ofNewVolume(first)));
+    requests.put(new VolumeAttachment(volume.name(), new TreeMap<>()));
+    // Last: nobody does anything for what belongs to no volume.
+    requests.put(volume);
   }
 
   private void requireSound(Draft draft, VolumeRequest wanted) {
@@ -160,6 +177,7 @@ final class VolumeRequests {
       volumes.removeAll(draft.view().volumeNames());
       volumes.forEach(volume -> removeParts(draft.view(), volume));
     });
+    hasFailed = false;
   }
 
   private void removeParts(ClusterView view, String volume) {
@@ -238,7 +256,8 @@ final class VolumeRequests {
       if (same != null && isSame(same, wanted)) {
         return;
       }
-      requireFits(draft, volume, attachment, wanted);
+      Ticket ticket = ticket(draft, wanted);
+      requireFits(draft, volume, attachment, ticket);
       if (same == null && attachment.tickets().size() >= VolumeAttachment.MAX_TICKETS) {
         throw requests.refused(
             IoError.LIMIT,
@@ -252,19 +271,19 @@ final class VolumeRequests {
       if (!node.ready().isTrue()) {
         throw invalid("node " + node.name() + " is not ready: " + node.ready().message());
       }
-      Condition waiting =
-          new Condition("Satisfied", false, "Waiting", "just asked for", draft.nowMillis());
-      requests.put(
-          attachment.with(
-              new Ticket(
-                  wanted.id(),
-                  wanted.type(),
-                  wanted.nodeID(),
-                  wanted.nbd(),
-                  wanted.isFrontendDisabled(),
-                  draft.nowMillis(),
-                  waiting)));
+      requests.put(attachment.with(ticket));
     });
+  }
+
+  private static Ticket ticket(Draft draft, TicketRequest wanted) {
+    return new Ticket(
+        wanted.id(),
+        wanted.type(),
+        wanted.nodeID(),
+        wanted.nbd(),
+        wanted.isFrontendDisabled(),
+        draft.nowMillis(),
+        new Condition("Satisfied", false, "Waiting", "just asked for", draft.nowMillis()));
   }
 
   private static boolean isSame(Ticket ticket, TicketRequest wanted) {
@@ -275,14 +294,13 @@ final class VolumeRequests {
   }
 
   /** Whether it goes with the tickets that there are. */
-  private void requireFits(
-      Draft draft, Volume volume, VolumeAttachment attachment, TicketRequest wanted) {
+  private void requireFits(Draft draft, Volume volume, VolumeAttachment attachment, Ticket wanted) {
     for (Ticket other : attachment.tickets().values()) {
       if (other.id().equals(wanted.id())) {
         continue;
       }
       if (!other.nodeID().equals(wanted.nodeID())) {
-        requireMayMigrate(draft, volume, other);
+        requireMayBeOnTwo(draft, volume, other, wanted);
       } else if (!other.nbd().equals(wanted.nbd())) {
         throw Requests.refused(
             IoError.BUSY,
@@ -293,21 +311,29 @@ final class VolumeRequests {
                 + " with another address");
       }
     }
+    AdmissionRule.refusal(volume, attachment, wanted)
+        .ifPresent(why -> {
+          throw Requests.refused(IoError.BUSY, why);
+        });
   }
 
-  private void requireMayMigrate(Draft draft, Volume volume, Ticket other) {
+  private void requireMayBeOnTwo(Draft draft, Volume volume, Ticket other, Ticket wanted) {
+    if (!USERS.contains(other.type()) || !USERS.contains(wanted.type())) {
+      // The control plane's own work gives way, or has way, by its priority.
+      return;
+    }
     String has = "volume " + volume.name() + " has ticket " + other.id() + " for " + other.nodeID();
-    if (!volume.isMigratable()) {
-      throw requests.refused(
-          IoError.BUSY,
-          has + "; detach it there first",
-          new Remedy.DetachTicket(volume.name(), other.id()));
+    Remedy remedy = new Remedy.DetachTicket(volume.name(), other.id());
+    boolean areWorkloads =
+        other.type().equals(TicketRequest.WORKLOAD) && wanted.type().equals(other.type());
+    if (!volume.isMigratable() || !areWorkloads) {
+      throw requests.refused(IoError.BUSY, has + "; detach it there first", remedy);
     }
     if (!draft.view().can(Capability.MIGRATION)) {
       throw requests.refused(
           IoError.UNSUPPORTED,
           "this cluster cannot migrate volumes yet: " + has + "; detach it there first",
-          new Remedy.DetachTicket(volume.name(), other.id()));
+          remedy);
     }
     if (volume.isUpgrading()) {
       throw requests.refused(
@@ -316,7 +342,7 @@ final class VolumeRequests {
               + volume.name()
               + " is being upgraded to image "
               + volume.spec().image()
-              + ": it cannot migrate before that is done or rolled back",
+              + ": it can migrate when that is done or given up",
           new Remedy.RollBack(volume.name()));
     }
   }

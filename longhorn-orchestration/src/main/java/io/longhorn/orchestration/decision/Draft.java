@@ -352,8 +352,10 @@ public final class Draft {
       case SETTING, NODE, INSTANCE_MANAGER, ENGINE_IMAGE -> 0;
       case REPLICA -> 1;
       case ENGINE -> isRemoved ? 2 : 3;
-      case MEMBERSHIP, VOLUME_ATTACHMENT, EVENT -> 4;
-      case VOLUME -> 5;
+      case MEMBERSHIP, EVENT -> 4;
+      // A ticket has what it asks for because of the record: whoever reads that goes by it.
+      case VOLUME_ATTACHMENT -> 5;
+      case VOLUME -> 6;
     };
   }
 
