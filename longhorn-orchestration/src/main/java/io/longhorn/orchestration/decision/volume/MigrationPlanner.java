@@ -441,6 +441,9 @@ public final class MigrationPlanner {
             .allMatch(loser ->
                 VolumePlanner.hasStopped(draft, loser.status().instance(), loser.spec().nodeID()));
     if (record.isEmpty() || isOver) {
+      TreeSet<EngineId> alone = new TreeSet<>();
+      id.ifPresent(alone::add);
+      putRecord(draft, volume, alone, VolumeRecord.Phase.NONE);
       return true;
     }
     if (id.isPresent() && record.get().owner().equals(id)) {
