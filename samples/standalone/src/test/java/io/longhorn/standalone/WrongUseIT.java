@@ -195,7 +195,10 @@ final class WrongUseIT {
         row(FAILED, "volume create '' --size 1GiB", "name '': use 1 to 63"),
         row(FAILED, "volume create " + long64 + " --size 1GiB", "use 1 to 63"),
         row(FAILED, "volume create used --size 1GiB", "used exists already; use another name"),
-        row(FAILED, "volume create v --size 1GiB --replicas 3", "3 replicas need .* 2 are; "),
+        row(
+            FAILED,
+            "volume create v --size 1GiB --replicas 3",
+            "places for 2 of 3 replicas: .*node-3 is not ready; use fewer"),
         row(FAILED, "volume create v --size 1GiB --replicas 0", "0 replicas: use 1 to 8"),
         row(FAILED, "volume create v --size 1GiB --replicas 9", "9 replicas: use 1 to 8"),
         row(FAILED, "volume get nix", noVolume),
