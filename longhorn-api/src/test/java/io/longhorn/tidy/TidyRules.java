@@ -91,7 +91,20 @@ final class TidyRules {
                   "io.longhorn.engine.reconcile")),
           new CoreRule(
               "io.longhorn.engine.frontend.nbd.protocol", List.of("io.longhorn.engine.request")),
-          new CoreRule("io.longhorn.orchestration.instance", List.of()));
+          new CoreRule("io.longhorn.orchestration.instance", List.of()),
+          new CoreRule("io.longhorn.orchestration.decision", List.of()),
+          new CoreRule(
+              "io.longhorn.orchestration.decision.replica",
+              List.of("io.longhorn.orchestration.decision")),
+          new CoreRule(
+              "io.longhorn.orchestration.decision.cluster",
+              List.of("io.longhorn.orchestration.decision")),
+          new CoreRule(
+              "io.longhorn.orchestration.decision.volume",
+              List.of("io.longhorn.orchestration.decision")),
+          new CoreRule(
+              "io.longhorn.orchestration.decision.control",
+              List.of("io.longhorn.orchestration.decision")));
 
   private static final List<String> EVERYWHERE =
       List.of("java.", "javax.", "jdk.", "org.jspecify.", "org.slf4j.");

@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.random.RandomGenerator;
 import org.junit.jupiter.api.Test;
@@ -37,12 +38,17 @@ final class ClusterObjectTest {
   private static final int DAMAGED = 3_000;
 
   private static byte[] golden(SampleObject sample) {
-    try (InputStream in = ClusterObjectTest.class.getResourceAsStream(sample.fileName())) {
-      assertThat(in).as(sample.fileName()).isNotNull();
+    return golden(sample, sample.version());
+  }
+
+  private static byte[] golden(SampleObject sample, int version) {
+    String name = sample.fileName(version);
+    try (InputStream in = ClusterObjectTest.class.getResourceAsStream(name)) {
+      assertThat(in).as(name).isNotNull();
       String text = new String(in.readAllBytes(), StandardCharsets.US_ASCII);
       return HexFormat.of().parseHex(text.replaceAll("\\s", ""));
     } catch (IOException e) {
-      throw new AssertionError(sample.fileName(), e);
+      throw new AssertionError(name, e);
     }
   }
 
@@ -81,7 +87,7 @@ final class ClusterObjectTest {
     if (folder != null) {
       String hex = HexFormat.of().formatHex(bytes);
       Files.writeString(
-          Path.of(folder, sample.fileName()),
+          Path.of(folder, sample.fileName(sample.version())),
           hex.replaceAll("(.{" + 2 * HEX_BYTES_PER_LINE + "})", "$1\n").strip() + "\n");
     }
     assertThat(bytes).isEqualTo(golden(sample));
@@ -92,6 +98,18 @@ final class ClusterObjectTest {
   void theGoldenBytesAreTheValue(SampleObject sample) {
     assertThat(read(sample, golden(sample))).isEqualTo(sample.value());
     assertThat(sample.value().key()).isEqualTo(new ObjectKey(sample.kind(), sample.value().name()));
+  }
+
+  /** Fields that a version did not have are as if nobody had said anything. */
+  @ParameterizedTest
+  @EnumSource
+  void whatAnEarlierBuildHasStoredIsStillRead(SampleObject sample) {
+    for (int version = 1; version < sample.version(); version++) {
+      ClusterObject read = read(sample, golden(sample, version));
+      assertThat(read).as("version %d", version).isEqualTo(sample.value(version));
+      // Stored again, it is of this version, and the same.
+      assertThat(read(sample, read.write().toBytes())).isEqualTo(read);
+    }
   }
 
   @ParameterizedTest
@@ -108,7 +126,17 @@ final class ClusterObjectTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"VOLUME, 2", "VOLUME, 3", "NODE, 5", "ENGINE, 8", "REPLICA, 9", "MEMBERSHIP, 2"})
+  @CsvSource({
+    "VOLUME, 2",
+    "VOLUME, 3",
+    "NODE, 5",
+    "NODE, 11",
+    "ENGINE_IMAGE, 4",
+    "ENGINE, 8",
+    "REPLICA, 9",
+    "REPLICA, 14",
+    "MEMBERSHIP, 2",
+  })
   void whatANewerBuildAddsToANestedRecordIsSkipped(SampleObject sample, int field) {
     byte[] nested = new FieldReader(golden(sample)).bytes(field);
     byte[] more = join(nested, new FieldWriter().number(UNKNOWN_FIELD, 7).toBytes());
@@ -162,6 +190,9 @@ final class ClusterObjectTest {
     "INSTANCE_MANAGER, 5, 0", // state
     "INSTANCE_MANAGER, 5, 6",
     "INSTANCE_MANAGER, 5, 4294967297", // STOPPED, if it were cut to an int
+    "INSTANCE_MANAGER, 8, 0", // type
+    "INSTANCE_MANAGER, 8, 4",
+    "INSTANCE_MANAGER, 8, 4294967297",
     "EVENT, 5, 0", // kind of what it is about
     "EVENT, 5, 11",
     "EVENT, 5, 4294967297",
@@ -195,17 +226,18 @@ final class ClusterObjectTest {
     TreeMap<String, VolumeAttachment.Ticket> tickets = new TreeMap<>();
     Condition waits = new Condition("Satisfied", false, "", "", 0);
     for (int i = 0; i < VolumeAttachment.MAX_TICKETS; i++) {
-      tickets.put("t" + i, new VolumeAttachment.Ticket("t" + i, "csi", "n", "", 0, waits));
+      tickets.put("t" + i, new VolumeAttachment.Ticket("t" + i, "csi", "n", "", false, 0, waits));
     }
     VolumeAttachment full = new VolumeAttachment("v", tickets);
-    assertThatThrownBy(
-            () -> full.with(new VolumeAttachment.Ticket("one more", "csi", "n", "", 0, waits)))
+    assertThatThrownBy(() ->
+            full.with(new VolumeAttachment.Ticket("one more", "csi", "n", "", false, 0, waits)))
         .isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(
             () -> {
               FieldWriter more = full.write();
               more.nested(
-                  2, new VolumeAttachment.Ticket("one more", "csi", "n", "", 0, waits).write());
+                  2,
+                  new VolumeAttachment.Ticket("one more", "csi", "n", "", false, 0, waits).write());
               VolumeAttachment.read(new FieldReader(more.toBytes()));
             })
         .isInstanceOf(IllegalArgumentException.class);
@@ -227,7 +259,7 @@ final class ClusterObjectTest {
   void aTicketIsUnderItsId() {
     Condition waits = new Condition("Satisfied", false, "", "", 0);
     TreeMap<String, VolumeAttachment.Ticket> tickets = new TreeMap<>();
-    tickets.put("a", new VolumeAttachment.Ticket("b", "csi", "n", "", 0, waits));
+    tickets.put("a", new VolumeAttachment.Ticket("b", "csi", "n", "", false, 0, waits));
     assertThatThrownBy(() -> new VolumeAttachment("v", tickets))
         .isInstanceOf(IllegalArgumentException.class);
   }
@@ -277,10 +309,75 @@ final class ClusterObjectTest {
     "5, UNKNOWN, unknown",
   })
   void instanceManagerStates(int code, InstanceManager.State state, String text) {
-    InstanceManager manager = new InstanceManager("m", "n", "i", "a", state, 0, 0);
+    InstanceManager manager =
+        new InstanceManager("m", "n", InstanceManager.Type.ENGINE, "i", "a", state, 0, 0);
     assertThat(new FieldReader(manager.write().toBytes()).number(5)).isEqualTo(code);
     assertThat(state.text()).isEqualTo(text);
     assertThat(InstanceManager.State.values()).hasSize(5);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1, ALL_IN_ONE, all-in-one", "2, ENGINE, engine", "3, REPLICA, replica"})
+  void instanceManagerTypes(int code, InstanceManager.Type type, String text) {
+    InstanceManager manager =
+        new InstanceManager("m", "n", type, "i", "a", InstanceManager.State.STOPPED, 0, 0);
+    assertThat(new FieldReader(manager.write().toBytes()).number(8)).isEqualTo(code);
+    assertThat(type.text()).isEqualTo(text);
+    assertThat(InstanceManager.Type.values()).hasSize(3);
+    assertThat(type.hasEngines()).isEqualTo(type != InstanceManager.Type.REPLICA);
+    assertThat(type.hasReplicas()).isEqualTo(type != InstanceManager.Type.ENGINE);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1, RWO, rwo", "2, RWOP, rwop", "3, RWX, rwx"})
+  void accessModes(int code, Volume.AccessMode mode, String text) {
+    Volume volume = (Volume) SampleObject.VOLUME.value();
+    Volume.Spec spec = volume.spec();
+    Volume other =
+        volume.with(
+            new Volume.Spec(
+                spec.id(),
+                spec.sizeBytes(),
+                spec.numberOfReplicas(),
+                true,
+                mode,
+                spec.image(),
+                "",
+                "",
+                false,
+                0,
+                spec.placement()));
+    FieldReader written = new FieldReader(other.write().toBytes()).nested(2);
+    assertThat(written.number(8)).isEqualTo(code);
+    assertThat(Volume.read(new FieldReader(other.write().toBytes()))).isEqualTo(other);
+    assertThat(mode.text()).isEqualTo(text);
+    assertThat(other.isMigratable()).isEqualTo(mode == Volume.AccessMode.RWX);
+    assertThat(Volume.AccessMode.values()).hasSize(3);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "1, DISABLED, disabled",
+    "2, BEST_EFFORT, best-effort",
+    "3, STRICT_LOCAL, strict-local"
+  })
+  void dataLocalities(int code, Volume.Placement.DataLocality locality, String text) {
+    Volume.Placement anywhere = Volume.Placement.ANYWHERE;
+    Volume.Placement placement =
+        new Volume.Placement(
+            locality,
+            anywhere.nodeTags(),
+            anywhere.diskTags(),
+            Volume.Placement.Choice.IGNORED,
+            Volume.Placement.Choice.ENABLED,
+            Volume.Placement.Choice.DISABLED);
+    FieldReader written = new FieldReader(placement.write().toBytes());
+    assertThat(written.number(1)).isEqualTo(code);
+    assertThat(List.of(written.number(4), written.number(5), written.number(6)))
+        .as("choices")
+        .containsExactly(1L, 2L, 3L);
+    assertThat(Volume.Placement.read(written)).isEqualTo(placement);
+    assertThat(locality.text()).isEqualTo(text);
   }
 
   @ParameterizedTest
@@ -318,8 +415,10 @@ final class ClusterObjectTest {
     Engine engine = (Engine) SampleObject.ENGINE.value();
     TreeMap<io.longhorn.api.ReplicaId, Engine.Member> one = new TreeMap<>();
     one.put(engine.status().replicas().firstKey(), new Engine.Member(mode, "", 0, 0));
-    Engine.Status status = engine.status();
-    Engine other = engine.with(new Engine.Status(status.instance(), true, 1, "", List.of(), one));
+    Engine other =
+        engine.with(
+            new Engine.Status(
+                engine.status().instance(), Optional.empty(), true, 1, "", List.of(), one, ""));
     FieldReader member = new FieldReader(other.write().toBytes()).allNested(13).getFirst();
     assertThat(member.number(2)).isEqualTo(code);
     assertThat(Engine.read(new FieldReader(other.write().toBytes()))).isEqualTo(other);

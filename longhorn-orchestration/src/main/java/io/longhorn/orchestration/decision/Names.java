@@ -6,8 +6,6 @@ import io.longhorn.api.cluster.Replica;
 import java.nio.charset.StandardCharsets;
 import java.util.Collection;
 import java.util.Locale;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 
 /** How objects and processes are called; from these names alone they are found again. */
@@ -46,19 +44,22 @@ public final class Names {
   public static final String DEPLOYED = "Deployed";
 
   private static final int ID_DIGITS = 8;
-  private static final Pattern INSTANCE =
-      Pattern.compile("(.+)-(?:e-[0-9]+|r-[0-9a-f]{8}(?:-[0-9]+)?(?:-create|-delete)?)");
+
+  private static final String CREATION = "-create";
+  private static final String DELETION = "-delete";
+  private static final String ENGINE = "-e-";
+  private static final String REPLICA = "-r-";
 
   private Names() {}
 
   /** The engine of a volume, the number counting engines from 0. */
   public static String engine(String volume, int number) {
-    return volume + "-e-" + number;
+    return volume + ENGINE + number;
   }
 
   /** A replica of a volume. */
   public static String replica(String volume, ReplicaId id) {
-    return volume + "-r-" + id.toString().substring(0, ID_DIGITS);
+    return volume + REPLICA + id.toString().substring(0, ID_DIGITS);
   }
 
   /**
@@ -77,15 +78,40 @@ public final class Names {
 
   /** The number of an engine, from its name; -1 for a name that is none. */
   public static int numberOf(String engine) {
-    int dash = engine.lastIndexOf("-e-");
-    String digits = dash < 0 ? "" : engine.substring(dash + 3);
-    return digits.matches("[0-9]{1,9}") ? Integer.parseInt(digits) : -1;
+    int at = engine.lastIndexOf(ENGINE);
+    String digits = at < 0 ? "" : engine.substring(at + ENGINE.length());
+    boolean isNumber = isDecimal(digits) && digits.length() <= 9;
+    return at > 0 && isNumber ? Integer.parseInt(digits) : -1;
   }
 
   /** The volume of an engine, a replica, or what makes or deletes one's directory; or empty. */
   public static String volumeOf(String instance) {
-    Matcher matcher = INSTANCE.matcher(instance);
-    return matcher.matches() ? matcher.group(1) : "";
+    if (numberOf(instance) >= 0) {
+      return instance.substring(0, instance.lastIndexOf(ENGINE));
+    }
+    boolean isDirectory = instance.endsWith(CREATION) || instance.endsWith(DELETION);
+    String replica = isDirectory ? instance.substring(0, instance.lastIndexOf('-')) : instance;
+    int at = replica.lastIndexOf(REPLICA);
+    String id = at < 0 ? "" : replica.substring(at + REPLICA.length());
+    return at > 0 && isReplicaId(id) ? replica.substring(0, at) : "";
+  }
+
+  /** Eight digits of its id, and the number of one that stands by. */
+  private static boolean isReplicaId(String text) {
+    if (text.length() <= ID_DIGITS) {
+      return text.length() == ID_DIGITS && isHexadecimal(text);
+    }
+    return isHexadecimal(text.substring(0, ID_DIGITS))
+        && text.charAt(ID_DIGITS) == '-'
+        && isDecimal(text.substring(ID_DIGITS + 1));
+  }
+
+  private static boolean isDecimal(String text) {
+    return !text.isEmpty() && text.chars().allMatch(one -> one >= '0' && one <= '9');
+  }
+
+  private static boolean isHexadecimal(String text) {
+    return text.chars().allMatch(one -> (one >= '0' && one <= '9') || (one >= 'a' && one <= 'f'));
   }
 
   /** Whether a node that is not ready for this reason is down, and not only in trouble. */
@@ -118,11 +144,11 @@ public final class Names {
 
   /** The process that makes a replica's directory. */
   public static String creation(Replica replica) {
-    return replica.name() + "-create";
+    return replica.name() + CREATION;
   }
 
   /** The process that deletes a replica's directory. */
   public static String deletion(Replica replica) {
-    return replica.name() + "-delete";
+    return replica.name() + DELETION;
   }
 }

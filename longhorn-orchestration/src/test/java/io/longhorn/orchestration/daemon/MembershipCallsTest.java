@@ -42,9 +42,7 @@ final class MembershipCallsTest {
 
   @BeforeEach
   void oneVolume() {
-    store.put(
-        new Node("n", false, false, "/d", new Condition("Ready", true, "", "", 0)),
-        ClusterStore.ABSENT);
+    store.put(Node.of("n", "/d", new Condition("Ready", true, "", "", 0)), ClusterStore.ABSENT);
     new VolumeCommands(store, Clock.systemUTC())
         .create(new Command.CreateVolume("v", 4096, 1, false));
     volume =

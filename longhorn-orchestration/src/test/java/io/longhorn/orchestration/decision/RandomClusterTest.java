@@ -53,8 +53,8 @@ final class RandomClusterTest {
     void step(boolean isCalm) {
       cluster.nowMillis += 7;
       ClusterView view = cluster.view();
-      List<Action> plan = ControlCore.plan(view);
-      assertThat(ControlCore.plan(view)).as("planned twice").isEqualTo(plan);
+      List<Action> plan = SmallCluster.plan(view);
+      assertThat(SmallCluster.plan(view)).as("planned twice").isEqualTo(plan);
       int done = isCalm ? plan.size() : random.nextInt(2 * plan.size() + 1);
       List<Action> carriedOut = plan.subList(0, Math.min(done, plan.size()));
       TreeMap<ObjectKey, ClusterObject> before = new TreeMap<>(cluster.objects);
@@ -208,14 +208,14 @@ final class RandomClusterTest {
         case Action.StartEngine start -> {
           String name = start.engine().name();
           assertThat(start.engine().spec().isWanted()).as("wanted").isTrue();
-          view.managers()
-              .forEach((manager, seen) -> {
-                ManagerSeen.Instance there = seen.instances().get(name);
-                boolean isReachable = seen.reach() == ManagerSeen.Reach.CONNECTED;
-                assertThat(isReachable && there != null && !there.isOver())
-                    .as("%s may still run under %s and is started", name, manager)
-                    .isFalse();
-              });
+          for (String node : cluster.hosts.keySet()) {
+            ManagerSeen seen = view.manager(SmallCluster.managerName(node));
+            ManagerSeen.Instance there = seen.instances().get(name);
+            boolean isReachable = seen.reach() == ManagerSeen.Reach.CONNECTED;
+            assertThat(isReachable && there != null && !there.isOver())
+                .as("%s may still run on %s and is started", name, node)
+                .isFalse();
+          }
         }
         case Action.StopInstance stop -> {
           for (ClusterObject object : cluster.objects.values()) {
@@ -234,6 +234,10 @@ final class RandomClusterTest {
             Action.KillInstanceManager _,
             Action.CreateDirectory _,
             Action.StartReplica _,
+            Action.SwapEngine _,
+            Action.ConfigureEngine _,
+            Action.FinishMigration _,
+            Action.PromoteReplica _,
             Action.ForgetInstance _ -> {}
       }
     }
@@ -260,12 +264,14 @@ final class RandomClusterTest {
       String engine = Names.engine(replica.spec().volumeName(), 0);
       for (ClusterObject object : view.objects().values()) {
         if (object instanceof Engine one && one.name().equals(engine)) {
-          ManagerSeen seen = view.managers().get(Names.instanceManager(one.spec().nodeID()));
+          if (one.spec().nodeID().isEmpty()) {
+            continue;
+          }
+          ManagerSeen seen = view.manager(SmallCluster.managerName(one.spec().nodeID()));
           boolean isReachable =
-              seen != null
-                  && seen.reach() == ManagerSeen.Reach.CONNECTED
+              seen.reach() == ManagerSeen.Reach.CONNECTED
                   && !cluster.node(one.spec().nodeID()).isOff();
-          ManagerSeen.Instance there = seen == null ? null : seen.instances().get(engine);
+          ManagerSeen.Instance there = seen.instances().get(engine);
           assertThat(isReachable && there != null && !there.isOver())
               .as("%s is stopped before its engine", replica)
               .isFalse();
@@ -275,25 +281,15 @@ final class RandomClusterTest {
 
     /** What is stored for one observation comes to rest. */
     void requireFixpoint() {
-      SmallCluster copy = cluster;
-      ClusterView view = copy.view();
-      TreeMap<ObjectKey, ClusterObject> objects = new TreeMap<>(view.objects());
+      ClusterView view = cluster.view();
       for (int i = 0; i < FIXPOINT_ROUNDS; i++) {
-        List<Action> plan =
-            ControlCore.plan(
-                new ClusterView(
-                    view.nowMillis() + i,
-                    objects,
-                    view.managers(),
-                    view.engines(),
-                    view.isStopping()));
         boolean isQuiet = true;
-        for (Action action : plan) {
+        for (Action action : SmallCluster.plan(view)) {
           if (action instanceof Action.Put(ClusterObject object)) {
-            objects.put(object.key(), object);
+            view.put(object);
             isQuiet = false;
           } else if (action instanceof Action.Remove(ObjectKey key)) {
-            objects.remove(key);
+            view.remove(key);
             isQuiet = false;
           } else if (action instanceof Action.Tell tell) {
             assertThat(isQuiet).as("told without a change: %s", tell).isFalse();
@@ -316,11 +312,9 @@ final class RandomClusterTest {
         cluster.power(cluster.hosts.lastKey(), true);
       }
       int rounds = 0;
-      while (!late.isEmpty() || cluster.advance() || !ControlCore.plan(cluster.view()).isEmpty()) {
+      while (!late.isEmpty() || cluster.advance() || !cluster.plan().isEmpty()) {
         step(true);
-        assertThat(++rounds)
-            .as(() -> "converges: " + ControlCore.plan(cluster.view()))
-            .isLessThan(HEALED_ROUNDS);
+        assertThat(++rounds).as(() -> "converges: " + cluster.plan()).isLessThan(HEALED_ROUNDS);
       }
       cluster.volumes().forEach(this::requireAsWanted);
     }

@@ -1,5 +1,6 @@
 package io.longhorn.orchestration.decision;
 
+import io.longhorn.api.EngineId;
 import io.longhorn.api.ReplicaId;
 import io.longhorn.api.ReplicaMode;
 import io.longhorn.api.VolumeId;
@@ -8,46 +9,78 @@ import io.longhorn.api.cluster.Condition;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.EngineImage;
 import io.longhorn.api.cluster.InstanceManager;
+import io.longhorn.api.cluster.Membership;
 import io.longhorn.api.cluster.Node;
 import io.longhorn.api.cluster.ObjectKey;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.VolumeAttachment;
+import io.longhorn.api.membership.MembershipRecord;
+import io.longhorn.api.membership.RecordStamp;
+import io.longhorn.api.membership.VolumeRecord;
 import io.longhorn.orchestration.decision.ManagerSeen.Reach;
 import io.longhorn.orchestration.decision.ManagerSeen.State;
+import io.longhorn.orchestration.decision.control.ControlCore;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.SortedMap;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.UUID;
+import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A cluster in which instance managers, engines and replicas obey, crash, freeze and come back: the
  * world of the planners' tests. Stored objects are changed by plans, processes by actions; one
  * process advances at a time, when the test says so.
+ *
+ * <p>Its engines are the simplest that keep the promises on which decisions rest: the one that
+ * starts as the volume's own takes the next generation; the owner leaves replicas that are gone out
+ * of the record, as long as one member is left, and takes them in again one step after they came
+ * back; an engine that a migration prepares owns nothing before it {@link #claim claims}.
  */
-final class SmallCluster {
+public final class SmallCluster {
   /** A process that an instance manager has started. */
-  static final class Child {
-    final String uuid;
-    State state = State.STARTING;
-    long pid;
-    String message = "";
+  public static final class Child {
+    public final String uuid;
+    public State state = State.STARTING;
+    public long pid;
+    public String message = "";
 
-    Child(String uuid, long pid) {
+    /** Of a replica: it does not hold its directory. */
+    public boolean isStandby;
+
+    /** Of an engine. */
+    public final EngineId id;
+
+    public boolean isActive;
+    boolean hasOpened;
+    public String image = "";
+    public SortedSet<ReplicaId> used = new TreeSet<>();
+
+    Child(String uuid, long number) {
       this.uuid = uuid;
-      this.pid = pid;
+      id = new EngineId(new UUID(8, number));
+      pid = number;
     }
 
-    boolean isOver() {
+    public boolean isOver() {
       return state == State.STOPPED || state == State.ERROR;
     }
 
-    void end(State how, String why) {
+    public boolean isRunning() {
+      return state == State.RUNNING;
+    }
+
+    public void end(State how, String why) {
       state = how;
       message = why;
       pid = 0;
@@ -55,15 +88,15 @@ final class SmallCluster {
   }
 
   /** The instance manager of a node. */
-  static final class Host {
-    final String node;
-    boolean isAlive;
-    boolean isFrozen;
-    long pid;
-    final TreeMap<String, Child> processes = new TreeMap<>();
+  public static final class Host {
+    public final String node;
+    public boolean isAlive;
+    public boolean isFrozen;
+    public long pid;
+    public final TreeMap<String, Child> processes = new TreeMap<>();
 
     /** What reached it while it was frozen: carried out when it thaws. */
-    final List<Action.ProcessAction> late = new ArrayList<>();
+    public final List<Action.ProcessAction> late = new ArrayList<>();
 
     ManagerSeen seen = ManagerSeen.NOT_YET;
 
@@ -71,7 +104,7 @@ final class SmallCluster {
       this.node = node;
     }
 
-    void die() {
+    public void die() {
       isAlive = false;
       isFrozen = false;
       pid = 0;
@@ -80,139 +113,231 @@ final class SmallCluster {
     }
   }
 
-  final TreeMap<ObjectKey, ClusterObject> objects = new TreeMap<>();
-  final TreeMap<String, Host> hosts = new TreeMap<>();
-  final SortedSet<String> directories = new TreeSet<>();
-  final List<Action.Tell> told = new ArrayList<>();
-  boolean isStopping;
-  long nowMillis = 1_000;
+  public final TreeMap<ObjectKey, ClusterObject> objects = new TreeMap<>();
+  public final TreeMap<String, Host> hosts = new TreeMap<>();
+
+  /** What an orchestrator says of nodes; nothing unless a test puts it there. */
+  public final TreeMap<String, NodeSeen> kube = new TreeMap<>();
+
+  /** Names of the directories that there are; each that of the replica it was made for. */
+  public final SortedSet<String> directories = new TreeSet<>();
+
+  public final List<Action.Tell> told = new ArrayList<>();
+  public final Set<Capability> capabilities = EnumSet.allOf(Capability.class);
+
+  /** Whether engines tell which start of them they are. */
+  public boolean isIdTold = true;
+
+  public boolean isStopping;
+  public long nowMillis = 1_000;
   private long counter = 100;
 
-  SmallCluster(int nodes) {
-    put(new EngineImage(Names.DEFAULT_IMAGE, "/bin/longhorn", "1"));
+  /** Nodes named node-1, node-2, …, whose instance managers have not been started yet. */
+  public SmallCluster(int nodes) {
+    SortedSet<String> names = new TreeSet<>();
     for (int i = 1; i <= nodes; i++) {
-      String name = "node-" + i;
-      put(new Node(name, false, false, "/d/" + name, new Condition("Ready", false, "", "", 0)));
-      put(
-          new InstanceManager(
-              Names.instanceManager(name),
-              name,
-              Names.DEFAULT_IMAGE,
-              "unix:/m/" + name,
-              InstanceManager.State.STOPPED,
-              0,
-              0));
+      names.add("node-" + i);
+    }
+    put(image(Names.DEFAULT_IMAGE, names));
+    for (String name : names) {
+      put(Node.of(name, "/d/" + name, new Condition("Ready", false, "", "", 0)));
+      put(manager(name, InstanceManager.State.STOPPED, 0));
       hosts.put(name, new Host(name));
     }
   }
 
+  private static EngineImage image(String name, SortedSet<String> nodes) {
+    return EngineImage.of(
+        name, "/bin/longhorn", "1", EngineImage.Versions.first("commit-" + name), nodes);
+  }
+
+  /** The instance manager of a node, in a state. */
+  public static InstanceManager manager(String node, InstanceManager.State state, long pid) {
+    return new InstanceManager(
+        managerName(node),
+        node,
+        InstanceManager.Type.ALL_IN_ONE,
+        Names.DEFAULT_IMAGE,
+        "unix:/m/" + node,
+        state,
+        pid,
+        0);
+  }
+
+  /** What the instance manager of a node is called. */
+  public static String managerName(String node) {
+    return Names.instanceManager(node, InstanceManager.Type.ALL_IN_ONE, Names.DEFAULT_IMAGE);
+  }
+
   // ---- objects ----------------------------------------------------------------------------------
 
-  void put(ClusterObject object) {
+  public void put(ClusterObject object) {
     objects.put(object.key(), object);
   }
 
+  /** Another image, on every node. */
+  public void addImage(String name) {
+    put(image(name, new TreeSet<>(hosts.keySet())));
+  }
+
   /** A volume with a replica on each of the first nodes. */
-  void create(String name, int replicas) {
+  public void create(String name, int replicas) {
+    create(name, replicas, false);
+  }
+
+  public void create(String name, int replicas, boolean isMigratable) {
+    List<ReplicaId> ids = new ArrayList<>();
+    String engine = Names.engine(name, 0);
     for (int i = 1; i <= replicas; i++) {
       ReplicaId id = new ReplicaId(new UUID(++counter << 32, i));
+      ids.add(id);
       String replica = Names.replica(name, id);
       put(
           new Replica(
               replica,
               new Replica.Spec(
-                  name, id, "node-" + i, "/d/node-" + i + "/replicas/" + replica, "default", false),
+                  name,
+                  id,
+                  "node-" + i,
+                  Node.ONLY_DISK,
+                  Names.directory("/d/node-" + i, replica),
+                  Names.DEFAULT_IMAGE,
+                  false,
+                  engine,
+                  true,
+                  false,
+                  Replica.Health.NEW),
               Replica.Status.NONE));
     }
     put(
         new Engine(
-            Names.engine(name, 0),
-            new Engine.Spec(name, "", "default", "", false, true),
-            Engine.Status.NONE));
+            engine, Engine.Spec.stopped(name, Names.DEFAULT_IMAGE, true), Engine.Status.NONE));
     put(new VolumeAttachment(name, new TreeMap<>()));
+    put(new Membership(name, VolumeRecord.ofNewVolume(MembershipRecord.ofNewVolume(ids))));
     put(
         new Volume(
             name,
-            new Volume.Spec(
-                new VolumeId(new UUID(1, ++counter)), 1 << 20, replicas, false, "default", "", ""),
-            new Volume.Status(
-                Volume.State.CREATING, Volume.Robustness.UNKNOWN, "", "", "default", 0, List.of()),
+            Volume.Spec.of(
+                new VolumeId(new UUID(1, ++counter)),
+                1 << 20,
+                replicas,
+                isMigratable,
+                Names.DEFAULT_IMAGE),
+            Volume.Status.creating(Names.DEFAULT_IMAGE),
             0));
   }
 
-  Volume volume(String name) {
+  public Volume volume(String name) {
     return (Volume) get(ObjectKind.VOLUME, name).orElseThrow();
   }
 
-  Engine engine(String volume) {
-    return (Engine) get(ObjectKind.ENGINE, Names.engine(volume, 0)).orElseThrow();
+  /** The first engine of a volume. */
+  public Engine engine(String volume) {
+    return engine(volume, 0);
   }
 
-  Node node(String name) {
+  public Engine engine(String volume, int number) {
+    return (Engine) get(ObjectKind.ENGINE, Names.engine(volume, number)).orElseThrow();
+  }
+
+  public List<Engine> engines(String volume) {
+    return all(Engine.class, engine -> engine.spec().volumeName().equals(volume));
+  }
+
+  public Node node(String name) {
     return (Node) get(ObjectKind.NODE, name).orElseThrow();
   }
 
-  InstanceManager manager(String node) {
-    return (InstanceManager)
-        get(ObjectKind.INSTANCE_MANAGER, Names.instanceManager(node)).orElseThrow();
+  public InstanceManager manager(String node) {
+    return (InstanceManager) get(ObjectKind.INSTANCE_MANAGER, managerName(node)).orElseThrow();
   }
 
-  VolumeAttachment attachment(String volume) {
+  public VolumeAttachment attachment(String volume) {
     return (VolumeAttachment) get(ObjectKind.VOLUME_ATTACHMENT, volume).orElseThrow();
   }
 
-  List<Replica> replicas(String volume) {
-    return objects.values().stream()
-        .filter(object -> object instanceof Replica)
-        .map(object -> (Replica) object)
-        .filter(replica -> replica.spec().volumeName().equals(volume))
-        .toList();
+  public VolumeRecord record(String volume) {
+    return ((Membership) get(ObjectKind.MEMBERSHIP, volume).orElseThrow()).record();
   }
 
-  Replica replicaOn(String volume, String node) {
+  public void record(String volume, VolumeRecord record) {
+    put(new Membership(volume, record));
+  }
+
+  /** Replicas of a volume, those that stand by too. */
+  public List<Replica> replicas(String volume) {
+    return all(Replica.class, replica -> replica.spec().volumeName().equals(volume));
+  }
+
+  /** Its own replica on a node. */
+  public Replica replicaOn(String volume, String node) {
     return replicas(volume).stream()
-        .filter(replica -> replica.spec().nodeID().equals(node))
+        .filter(replica -> replica.spec().isActive() && replica.spec().nodeID().equals(node))
         .findFirst()
         .orElseThrow();
   }
 
-  List<Volume> volumes() {
+  public List<Volume> volumes() {
+    return all(Volume.class, _ -> true);
+  }
+
+  private <T extends ClusterObject> List<T> all(Class<T> type, Predicate<T> filter) {
     return objects.values().stream()
-        .filter(object -> object instanceof Volume)
-        .map(object -> (Volume) object)
+        .filter(type::isInstance)
+        .map(type::cast)
+        .filter(filter)
         .toList();
   }
 
-  Optional<ClusterObject> get(ObjectKind kind, String name) {
+  public Optional<ClusterObject> get(ObjectKind kind, String name) {
     return Optional.ofNullable(objects.get(new ObjectKey(kind, name)));
   }
 
-  void attach(String volume, String node) {
+  /** A person's ticket, named as its node. */
+  public void attach(String volume, String node) {
     attach(volume, node, node);
   }
 
-  void attach(String volume, String node, String id) {
+  public void attach(String volume, String node, String id) {
+    attach(volume, node, id, "longhorn-api");
+  }
+
+  /** A ticket as Kubernetes makes it, named as its node. */
+  public void attachCsi(String volume, String node) {
+    attach(volume, node, node, "csi-attacher");
+  }
+
+  public void attach(String volume, String node, String id, String type) {
     Condition waiting = new Condition("Satisfied", false, "Waiting", "", nowMillis);
     put(
         attachment(volume)
-            .with(new VolumeAttachment.Ticket(id, "longhorn-api", node, "", nowMillis, waiting)));
+            .with(new VolumeAttachment.Ticket(id, type, node, "", false, nowMillis, waiting)));
   }
 
-  void detach(String volume) {
+  /** All tickets go. */
+  public void detach(String volume) {
     put(new VolumeAttachment(volume, new TreeMap<>()));
   }
 
-  void change(String volume, UnaryOperator<Volume> how) {
+  public void detach(String volume, String id) {
+    put(attachment(volume).without(id));
+  }
+
+  public void change(String volume, UnaryOperator<Volume> how) {
     put(how.apply(volume(volume)));
   }
 
-  void power(String node, boolean isOff) {
+  public void power(String node, boolean isOff) {
     put(node(node).withPower(isOff));
+  }
+
+  public void cordon(String node, boolean isCordoned) {
+    put(node(node).withCordon(isCordoned));
   }
 
   // ---- the view ---------------------------------------------------------------------------------
 
-  Host host(String node) {
+  public Host host(String node) {
     Host host = hosts.get(node);
     if (host == null) {
       throw new AssertionError("no node " + node);
@@ -220,7 +345,7 @@ final class SmallCluster {
     return host;
   }
 
-  Child process(String node, String name) {
+  public Child process(String node, String name) {
     Child process = host(node).processes.get(name);
     if (process == null) {
       throw new AssertionError(node + " has no " + name);
@@ -229,19 +354,31 @@ final class SmallCluster {
   }
 
   /** Looks at every instance manager and every engine, as the watchers would. */
-  ClusterView view() {
-    TreeMap<String, ManagerSeen> managers = new TreeMap<>();
+  public ClusterView view() {
+    ClusterView view = blankView();
     for (Host host : hosts.values()) {
       host.seen = look(host);
-      managers.put(Names.instanceManager(host.node), host.seen);
+      view.seen(managerName(host.node), host.seen);
     }
-    TreeMap<String, EngineSeen> engines = new TreeMap<>();
-    for (ClusterObject object : objects.values()) {
-      if (object instanceof Engine engine) {
-        said(engine).ifPresent(seen -> engines.put(engine.name(), seen));
-      }
+    for (Engine engine : all(Engine.class, _ -> true)) {
+      said(engine).ifPresent(seen -> view.seen(engine.name(), seen));
     }
-    return new ClusterView(nowMillis, objects, managers, engines, isStopping);
+    return view;
+  }
+
+  /** What is stored, before anybody has looked at anything. */
+  public ClusterView blankView() {
+    ClusterView view = new ClusterView(capabilities);
+    view.now(nowMillis);
+    view.stopping(isStopping);
+    objects.values().forEach(view::put);
+    kube.forEach(view::seen);
+    return view;
+  }
+
+  /** What was last seen of the instance manager of a node. */
+  public ManagerSeen seen(String node) {
+    return host(node).seen;
   }
 
   private static ManagerSeen look(Host host) {
@@ -255,35 +392,138 @@ final class SmallCluster {
     host.processes.forEach((name, process) ->
         instances.put(
             name,
-            new ManagerSeen.Instance(process.state, process.uuid, process.pid, process.message)));
+            new ManagerSeen.Instance(
+                process.state, process.uuid, process.pid, process.message, process.isStandby)));
     return new ManagerSeen(Reach.CONNECTED, host.pid, instances);
   }
 
   private Optional<EngineSeen> said(Engine engine) {
-    Host host = hosts.get(engine.spec().nodeID());
-    Child process = host == null ? null : host.processes.get(engine.name());
-    if (process == null || process.state != State.RUNNING) {
-      return Optional.empty();
+    for (Host host : hosts.values()) {
+      Child process = host.processes.get(engine.name());
+      String uuid = engine.status().instance().uuid();
+      boolean isMeant = uuid.isEmpty() || process == null || process.uuid.equals(uuid);
+      if (process != null && process.isRunning() && isMeant) {
+        return Optional.of(said(engine.spec().volumeName(), engine.name(), process));
+      }
     }
+    return Optional.empty();
+  }
+
+  private EngineSeen said(String volume, String name, Child process) {
+    VolumeRecord record = record(volume);
     TreeMap<ReplicaId, Engine.Member> members = new TreeMap<>();
-    for (Replica replica : replicas(engine.spec().volumeName())) {
-      Child copy = host(replica.spec().nodeID()).processes.get(replica.name());
-      boolean isThere = copy != null && copy.state == State.RUNNING;
-      members.put(
-          replica.spec().id(),
-          new Engine.Member(
-              isThere ? ReplicaMode.RW : ReplicaMode.ERR, isThere ? "" : "gone", 0, 0));
+    for (ReplicaId id : process.used) {
+      ReplicaMode mode =
+          !isHeld(volume, id)
+              ? ReplicaMode.ERR
+              : record.membership().members().contains(id) ? ReplicaMode.RW : ReplicaMode.WO;
+      String why =
+          switch (mode) {
+            case RW -> "";
+            case WO -> "comes back";
+            case ERR -> "gone";
+          };
+      members.put(id, new Engine.Member(mode, why, 0, 0));
     }
+    boolean isOwner = record.isOwnedBy(process.id, record.reservedGeneration());
+    boolean mayServe = isOwner || record.claimants().contains(process.id);
     boolean isServing =
-        members.values().stream().anyMatch(member -> member.mode() == ReplicaMode.RW);
-    return Optional.of(
-        new EngineSeen(process.pid, isServing, 1, "", List.of("nbd://" + engine.name()), members));
+        mayServe && members.values().stream().anyMatch(member -> member.mode() == ReplicaMode.RW);
+    return new EngineSeen(
+        process.pid,
+        isIdTold ? Optional.of(process.id) : Optional.empty(),
+        process.image,
+        isServing,
+        isOwner ? record.reservedGeneration() : 0,
+        isServing ? "" : "no replica in sync",
+        List.of("nbd://" + name),
+        members);
+  }
+
+  /** Whether a process serves the directory of a replica. */
+  private boolean isHeld(String volume, ReplicaId id) {
+    return replicas(volume).stream()
+        .filter(replica -> replica.spec().id().equals(id))
+        .map(replica -> host(replica.spec().nodeID()).processes.get(replica.name()))
+        .anyMatch(process -> process != null && process.isRunning() && !process.isStandby);
+  }
+
+  // ---- what engines do --------------------------------------------------------------------------
+
+  /** An engine's guest writes: the engine makes the volume its own. */
+  public void claim(String engine) {
+    String volume = Names.volumeOf(engine);
+    Child process = running(engine).orElseThrow(() -> new AssertionError(engine));
+    VolumeRecord record = record(volume);
+    record(volume, record.reserved(record.reservedGeneration() + 1, process.id));
+  }
+
+  private Optional<Child> running(String engine) {
+    return hosts.values().stream()
+        .map(host -> host.processes.get(engine))
+        .filter(process -> process != null && process.isRunning())
+        .findFirst();
+  }
+
+  private boolean open(String volume, Child process) {
+    Optional<ClusterObject> stored = get(ObjectKind.MEMBERSHIP, volume);
+    if (stored.isEmpty() || !process.isActive) {
+      return false;
+    }
+    VolumeRecord record = record(volume);
+    boolean hasSource = record.membership().members().stream().anyMatch(id -> isHeld(volume, id));
+    if (process.hasOpened || !hasSource) {
+      return false;
+    }
+    process.hasOpened = true;
+    record(volume, record.reserved(record.reservedGeneration() + 1, process.id));
+    return true;
+  }
+
+  /** The owner keeps the record: who is gone leaves it, who is back comes in again. */
+  private boolean keepRecord(String volume, Child process) {
+    if (get(ObjectKind.MEMBERSHIP, volume).isEmpty()) {
+      return false;
+    }
+    VolumeRecord record = record(volume);
+    if (!record.isOwnedBy(process.id, record.reservedGeneration())) {
+      return false;
+    }
+    MembershipRecord before = record.membership();
+    SortedSet<ReplicaId> members = new TreeSet<>();
+    boolean hasMember = before.members().stream().anyMatch(id -> isHeld(volume, id));
+    for (ReplicaId id : process.used) {
+      boolean mayJoin = before.members().contains(id) || hasMember;
+      if (mayJoin && isHeld(volume, id)) {
+        members.add(id);
+      }
+    }
+    if (members.isEmpty() || members.equals(before.members())) {
+      return false;
+    }
+    RecordStamp next = new RecordStamp(record.reservedGeneration(), before.stamp().number() + 1);
+    MembershipRecord now = before.next(next, members);
+    SortedMap<ReplicaId, RecordStamp> left = new TreeMap<>(now.leftAt());
+    left.keySet().retainAll(process.used);
+    record(volume, record.withMembership(new MembershipRecord(next, now.members(), left)));
+    return true;
   }
 
   // ---- what happens -----------------------------------------------------------------------------
 
+  /** All that is to be done, of the cluster and of each volume. */
+  public static List<Action> plan(ClusterView view) {
+    List<Action> all = new ArrayList<>();
+    ControlCore.planAll(view).forEach(plan -> all.addAll(plan.actions()));
+    return all;
+  }
+
+  public List<Action> plan() {
+    return plan(view());
+  }
+
   /** Stores what a plan wants stored, in its order. */
-  void store(List<Action> plan) {
+  public void store(List<Action> plan) {
     for (Action action : plan) {
       switch (action) {
         case Action.Put(ClusterObject object) -> put(object);
@@ -294,8 +534,20 @@ final class SmallCluster {
     }
   }
 
+  /**
+   * Stores the plan of one planner: with what it said a volume waits for, as the whole plan has it.
+   */
+  public List<Action> store(Draft draft, String volume) {
+    draft
+        .volume(volume)
+        .ifPresent(now -> draft.put(now.with(now.status().with(draft.conditionsOf(now)))));
+    List<Action> actions = draft.plan().actions();
+    store(actions);
+    return actions;
+  }
+
   /** Carries out what a plan wants of processes; what a frozen instance manager hears, it keeps. */
-  void carryOut(Action.ProcessAction action) {
+  public void carryOut(Action.ProcessAction action) {
     Host host = host(nodeOf(action));
     switch (action) {
       case Action.StartInstanceManager _ -> {
@@ -309,12 +561,7 @@ final class SmallCluster {
           host.die();
         }
       }
-      case Action.CreateDirectory _,
-          Action.DeleteDirectory _,
-          Action.StartReplica _,
-          Action.StartEngine _,
-          Action.StopInstance _,
-          Action.ForgetInstance _ -> {
+      case Action.ManagerAction _ -> {
         if (host.isFrozen) {
           host.late.add(action);
         } else if (host.isAlive) {
@@ -324,16 +571,10 @@ final class SmallCluster {
     }
   }
 
-  private static String nodeOf(Action.ProcessAction action) {
+  /** The node where an action is carried out. */
+  public static String nodeOf(Action.ProcessAction action) {
     return switch (action) {
-      case Action.StartInstanceManager start -> start.node().name();
-      case Action.KillInstanceManager kill -> kill.manager().nodeID();
-      case Action.CreateDirectory create -> create.manager().nodeID();
-      case Action.DeleteDirectory delete -> delete.manager().nodeID();
-      case Action.StartReplica start -> start.manager().nodeID();
-      case Action.StartEngine start -> start.manager().nodeID();
-      case Action.StopInstance stop -> stop.manager().nodeID();
-      case Action.ForgetInstance forget -> forget.manager().nodeID();
+      case Action.ManagerAction asked -> asked.manager().nodeID();
     };
   }
 
@@ -341,14 +582,26 @@ final class SmallCluster {
     switch (action) {
       case Action.CreateDirectory create -> start(host, Names.creation(create.replica()));
       case Action.DeleteDirectory delete -> start(host, Names.deletion(delete.replica()));
-      case Action.StartReplica start -> start(host, start.replica().name());
-      case Action.StartEngine start -> start(host, start.engine().name());
-      case Action.StopInstance(InstanceManager _, String name, String uuid) -> {
-        Child process = host.processes.get(name);
-        if (process != null && process.uuid.equals(uuid) && !process.isOver()) {
-          process.state = State.STOPPING;
-        }
-      }
+      case Action.StartReplica start ->
+          start(host, start.replica().name())
+              .ifPresent(process -> process.isStandby = start.isStandby());
+      case Action.StartEngine start ->
+          start(host, start.engine().name())
+              .ifPresent(
+                  process -> prepare(process, start.engine(), start.replicas(), start.image()));
+      case Action.SwapEngine swap -> swap(host, swap);
+      case Action.ConfigureEngine configure ->
+          live(host, configure.engine().name())
+              .ifPresent(process -> process.used = ids(configure.replicas()));
+      case Action.FinishMigration finish ->
+          live(host, finish.winner().name())
+              .filter(Child::isRunning)
+              .ifPresent(process -> finish(finish.winner().spec().volumeName(), process));
+      case Action.PromoteReplica promote -> promote(host, promote);
+      case Action.StopInstance(InstanceManager _, String name, String uuid) ->
+          live(host, name)
+              .filter(process -> process.uuid.equals(uuid))
+              .ifPresent(process -> process.state = State.STOPPING);
       case Action.ForgetInstance(InstanceManager _, String name, String uuid) -> {
         Child process = host.processes.get(name);
         if (process != null && process.uuid.equals(uuid) && process.isOver()) {
@@ -360,14 +613,77 @@ final class SmallCluster {
     }
   }
 
-  private void start(Host host, String name) {
-    Child there = host.processes.get(name);
-    if (there == null || there.isOver()) {
-      host.processes.put(name, new Child(new UUID(7, ++counter).toString(), ++counter));
+  private static Optional<Child> live(Host host, String name) {
+    return Optional.ofNullable(host.processes.get(name)).filter(process -> !process.isOver());
+  }
+
+  private Optional<Child> start(Host host, String name) {
+    if (live(host, name).isPresent()) {
+      return Optional.empty();
+    }
+    Child child = new Child(new UUID(7, ++counter).toString(), ++counter);
+    host.processes.put(name, child);
+    return Optional.of(child);
+  }
+
+  private static void prepare(
+      Child process, Engine engine, List<Replica> replicas, EngineImage image) {
+    process.isActive = engine.spec().isActive();
+    process.image = image.name();
+    process.used = ids(replicas);
+  }
+
+  private static SortedSet<ReplicaId> ids(List<Replica> replicas) {
+    return replicas.stream()
+        .map(replica -> replica.spec().id())
+        .collect(Collectors.toCollection(TreeSet::new));
+  }
+
+  /** The new process takes the volume and the clients over at once; the instance stays the same. */
+  private void swap(Host host, Action.SwapEngine swap) {
+    Optional<Child> old = live(host, swap.engine().name()).filter(Child::isRunning);
+    if (old.isPresent() && !old.get().image.equals(swap.image().name())) {
+      String volume = swap.volume().name();
+      VolumeRecord record = record(volume);
+      Child next = new Child(old.get().uuid, ++counter);
+      prepare(next, swap.engine(), swap.replicas(), swap.image());
+      next.state = State.RUNNING;
+      next.hasOpened = true;
+      host.processes.put(swap.engine().name(), next);
+      if (record.owner().filter(old.get().id::equals).isPresent()) {
+        record(volume, record.reserved(record.reservedGeneration() + 1, next.id));
+      }
     }
   }
 
-  void thaw(Host host) {
+  private void finish(String volume, Child winner) {
+    VolumeRecord record = record(volume);
+    VolumeRecord owned =
+        record.isOwnedBy(winner.id, record.reservedGeneration())
+            ? record
+            : record.reserved(record.reservedGeneration() + 1, winner.id);
+    winner.isActive = true;
+    winner.hasOpened = true;
+    record(
+        volume,
+        new VolumeRecord(
+            owned.membership(),
+            owned.reservedGeneration(),
+            owned.owner(),
+            new TreeSet<>(List.of(winner.id)),
+            VolumeRecord.Phase.NONE));
+  }
+
+  private static void promote(Host host, Action.PromoteReplica promote) {
+    Optional<Child> standby = live(host, promote.standby().name()).filter(Child::isRunning);
+    if (standby.isPresent() && standby.get().isStandby) {
+      // Who held it goes on as one that stands by.
+      live(host, promote.holder().name()).ifPresent(holder -> holder.isStandby = true);
+      standby.get().isStandby = false;
+    }
+  }
+
+  public void thaw(Host host) {
     host.isFrozen = false;
     List<Action.ProcessAction> late = List.copyOf(host.late);
     host.late.clear();
@@ -375,7 +691,7 @@ final class SmallCluster {
   }
 
   /** What is starting runs, what is stopping has stopped, what makes directories has made them. */
-  boolean advance() {
+  public boolean advance() {
     boolean isNews = false;
     for (Host host : hosts.values()) {
       for (String name : List.copyOf(host.processes.keySet())) {
@@ -385,39 +701,60 @@ final class SmallCluster {
     return isNews;
   }
 
-  boolean advance(Host host, String name) {
+  public boolean advance(Host host, String name) {
     Child process = process(host.node, name);
     State before = process.state;
-    boolean isCreation = name.endsWith("-create");
-    boolean isDeletion = name.endsWith("-delete");
     switch (process.state) {
       case STARTING -> {
-        if (isCreation || isDeletion) {
-          String replica = name.substring(0, name.lastIndexOf('-'));
-          if (isCreation) {
-            directories.add(replica);
-          } else {
-            directories.remove(replica);
-          }
+        if (name.endsWith("-create")) {
+          directories.add(name.substring(0, name.lastIndexOf('-')));
+          process.end(State.STOPPED, "");
+        } else if (name.endsWith("-delete")) {
+          directories.remove(name.substring(0, name.lastIndexOf('-')));
           process.end(State.STOPPED, "");
         } else {
-          process.state = State.RUNNING;
+          run(host, name, process);
         }
       }
       case STOPPING -> process.end(State.STOPPED, "");
-      case RUNNING, STOPPED, ERROR -> {}
+      case RUNNING -> {
+        String volume = Names.volumeOf(name);
+        if (Names.numberOf(name) >= 0) {
+          return open(volume, process) || keepRecord(volume, process);
+        }
+      }
+      case STOPPED, ERROR -> {}
     }
     return process.state != before;
   }
 
-  void crash(String node, String name) {
+  private void run(Host host, String name, Child process) {
+    Replica replica = (Replica) get(ObjectKind.REPLICA, name).orElse(null);
+    if (replica != null && !process.isStandby && lockedBy(host, replica) != null) {
+      process.end(State.ERROR, "the directory is locked by " + lockedBy(host, replica));
+    } else {
+      process.state = State.RUNNING;
+    }
+  }
+
+  private @Nullable String lockedBy(Host host, Replica replica) {
+    return replicas(replica.spec().volumeName()).stream()
+        .filter(other -> !other.name().equals(replica.name()))
+        .filter(other -> other.spec().id().equals(replica.spec().id()))
+        .filter(other -> live(host, other.name()).filter(one -> !one.isStandby).isPresent())
+        .map(Replica::name)
+        .findFirst()
+        .orElse(null);
+  }
+
+  public void crash(String node, String name) {
     process(node, name).end(State.ERROR, "killed by signal 9");
   }
 
   /** One round: plan, store, carry out, let processes get on. Whether there was anything to do. */
-  boolean round() {
+  public boolean round() {
     nowMillis += 10;
-    List<Action> plan = ControlCore.plan(view());
+    List<Action> plan = plan();
     store(plan);
     for (Action action : plan) {
       if (action instanceof Action.ProcessAction process) {
@@ -428,11 +765,11 @@ final class SmallCluster {
   }
 
   /** Rounds until nothing is left to plan. */
-  SmallCluster settle() {
+  public SmallCluster settle() {
     int rounds = 0;
     while (round()) {
       if (++rounds > 200) {
-        throw new AssertionError("does not converge: " + ControlCore.plan(view()));
+        throw new AssertionError("does not converge: " + plan());
       }
     }
     return this;

@@ -87,7 +87,7 @@ final class VolumeLifeTest {
   private static void drive(SmallCluster cluster, List<String> order) {
     List<Action> seen = new ArrayList<>();
     for (int i = 0; i < 100; i++) {
-      for (Action action : ControlCore.plan(cluster.view())) {
+      for (Action action : cluster.plan()) {
         if (action instanceof Action.ProcessAction process && !seen.contains(action)) {
           seen.add(action);
           String engine =
@@ -243,7 +243,7 @@ final class VolumeLifeTest {
     cluster.attach("v", "node-3");
     while (!cluster.engine("v").spec().isWanted()) {
       cluster.nowMillis += 10;
-      List<Action> plan = ControlCore.plan(cluster.view());
+      List<Action> plan = cluster.plan();
       cluster.store(plan);
       if (cluster.engine("v").spec().isWanted()) {
         cluster.host("node-3").isFrozen = true;
@@ -268,11 +268,8 @@ final class VolumeLifeTest {
   @Test
   void beforeAnybodyHasLookedNothingIsSaidAndNothingIsDone() {
     SmallCluster cluster = attached();
-    ClusterView view = cluster.view();
-    ClusterView blank =
-        new ClusterView(view.nowMillis(), view.objects(), new TreeMap<>(), new TreeMap<>(), false);
-    assertThat(ControlCore.plan(blank)).isEmpty();
-    assertThat(ControlCore.plan(view)).isEmpty();
+    assertThat(SmallCluster.plan(cluster.blankView())).isEmpty();
+    assertThat(cluster.plan()).isEmpty();
   }
 
   /** A frozen instance manager can be killed and thawed although the daemon is a new one. */
@@ -282,11 +279,8 @@ final class VolumeLifeTest {
     long pid = cluster.manager("node-2").pid();
     assertThat(pid).isPositive();
     ClusterView view = cluster.view();
-    TreeMap<String, ManagerSeen> managers = new TreeMap<>(view.managers());
-    managers.put("instance-manager-node-2", new ManagerSeen(Reach.UNREACHABLE, 0, new TreeMap<>()));
-    cluster.store(
-        ControlCore.plan(
-            new ClusterView(view.nowMillis(), view.objects(), managers, view.engines(), false)));
+    view.seen("instance-manager-node-2", new ManagerSeen(Reach.UNREACHABLE, 0, new TreeMap<>()));
+    cluster.store(SmallCluster.plan(view));
     assertThat(cluster.manager("node-2").state()).isEqualTo(InstanceManager.State.UNKNOWN);
     assertThat(cluster.manager("node-2").pid()).isEqualTo(pid);
   }
@@ -343,7 +337,7 @@ final class VolumeLifeTest {
     cluster.create("v", 1);
     String creation = Names.creation(cluster.replicaOn("v", "node-1"));
     while (!cluster.host("node-1").processes.containsKey(creation)) {
-      List<Action> plan = ControlCore.plan(cluster.view());
+      List<Action> plan = cluster.plan();
       cluster.store(plan);
       plan.stream()
           .filter(action -> action instanceof Action.ProcessAction)
@@ -351,7 +345,7 @@ final class VolumeLifeTest {
     }
     cluster.change("v", volume -> volume.deletedAt(cluster.nowMillis));
     for (int i = 0; i < 5; i++) {
-      List<Action> plan = ControlCore.plan(cluster.view());
+      List<Action> plan = cluster.plan();
       assertThat(plan).noneMatch(action -> action instanceof Action.DeleteDirectory);
       cluster.store(plan);
     }
@@ -383,7 +377,7 @@ final class VolumeLifeTest {
     SmallCluster cluster = attached();
     cluster.crash("node-2", cluster.replicaOn("v", "node-2").name());
     cluster.crash("node-1", "v-e-0");
-    List<Action> plan = ControlCore.plan(cluster.view());
+    List<Action> plan = cluster.plan();
     assertThat(plan).anyMatch(action -> action instanceof Action.Tell);
     for (int i = 0; i < plan.size(); i++) {
       if (plan.get(i) instanceof Action.Tell tell) {

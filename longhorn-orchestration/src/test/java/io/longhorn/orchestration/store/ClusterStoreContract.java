@@ -97,7 +97,8 @@ abstract class ClusterStoreContract {
     assertThat(put).isEqualTo(new Outcome(true, 1));
     assertThat(store.get(key("a"))).hasValue(new Stored(setting("a", "1"), 1));
     assertThat(store.get(new ObjectKey(ObjectKind.ENGINE_IMAGE, "a"))).isEmpty();
-    EngineImage image = new EngineImage("a", "/bin/x", "1");
+    EngineImage image =
+        EngineImage.of("a", "/bin/x", "1", EngineImage.Versions.first("c"), new TreeSet<>());
     assertThat(store.put(image, ClusterStore.ABSENT).version()).isEqualTo(2);
     assertThat(store.list(ObjectKind.ENGINE_IMAGE)).containsExactly(new Stored(image, 2));
     assertThat(store.revision()).isEqualTo(2);

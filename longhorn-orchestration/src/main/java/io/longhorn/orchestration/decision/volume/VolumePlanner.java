@@ -328,6 +328,8 @@ public final class VolumePlanner {
     if (isWaiting) {
       return status.with(State.DETACHING, status.currentNodeID());
     }
+    // One that is out of reach is fenced; the next start is another one, wherever that is.
+    draft.put(engine.with(engine.status().with(InstanceView.NONE)));
     draft.tell(before, false, "Detached", "volume " + before.name() + " is detached");
     return status.with(State.DETACHED, "").with(Robustness.UNKNOWN, draft.nowMillis());
   }

@@ -1,4 +1,4 @@
-package io.longhorn.orchestration.decision;
+package io.longhorn.orchestration.decision.volume;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -12,7 +12,11 @@ import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.Volume.Robustness;
 import io.longhorn.api.cluster.Volume.State;
+import io.longhorn.orchestration.decision.Action;
+import io.longhorn.orchestration.decision.Draft;
+import io.longhorn.orchestration.decision.SmallCluster;
 import java.util.List;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -34,7 +38,7 @@ final class VolumePlannerTest {
     cluster.create("v", REPLICAS);
     for (String name : cluster.hosts.keySet()) {
       Node node = cluster.node(name);
-      cluster.put(node.withReady(new Condition("Ready", true, "KubeletReady", "", 0)));
+      cluster.put(node.with(node.kube(), new Condition("Ready", true, "KubeletReady", "", 0)));
     }
     cluster.change(
         "v",
@@ -65,28 +69,30 @@ final class VolumePlannerTest {
     cluster.put(
         new Engine(
             "v-e-0",
-            new Engine.Spec("v", "node-1", "default", "", isWanted, true),
+            Engine.Spec.stopped("v", "default", true).on("node-1", "").withWanted(isWanted),
             new Engine.Status(
                 process(state, isWanted),
+                Optional.empty(),
                 inSync > 0,
                 1,
                 "held",
                 isRunning ? List.of("nbd://v") : List.of(),
-                members)));
+                members,
+                isRunning ? "default" : "")));
   }
 
   private static void replicas(SmallCluster cluster, InstanceView.State state, boolean isWanted) {
     for (Replica replica : cluster.replicas("v")) {
       cluster.put(
-          replica.wanted(isWanted).with(new Replica.Status(true, process(state, isWanted))));
+          replica.wanted(isWanted).with(new Replica.Status(true, false, process(state, isWanted))));
     }
   }
 
   private static Volume planned(SmallCluster cluster) {
-    Draft draft =
-        new Draft(new ClusterView(9, cluster.objects, new TreeMap<>(), new TreeMap<>(), false));
+    cluster.nowMillis = 9;
+    Draft draft = new Draft(cluster.blankView());
     VolumePlanner.plan(draft, cluster.volume("v"));
-    cluster.store(draft.plan());
+    cluster.store(draft, "v");
     return cluster.volume("v");
   }
 
@@ -226,7 +232,7 @@ final class VolumePlannerTest {
     SmallCluster cluster = cluster(State.CREATING, "-", "-");
     for (Replica replica : cluster.replicas("v")) {
       assertThat(planned(cluster).status().state()).isEqualTo(State.CREATING);
-      cluster.put(replica.with(new Replica.Status(true, InstanceView.NONE)));
+      cluster.put(replica.with(new Replica.Status(true, false, InstanceView.NONE)));
     }
     assertThat(planned(cluster).status().state()).isEqualTo(State.DETACHED);
     assertThat(cluster.volume("v").status().conditions()).isEmpty();
@@ -239,13 +245,14 @@ final class VolumePlannerTest {
     replicas(cluster, InstanceView.State.RUNNING, true);
     // One failed to start, the node of another is down.
     Replica second = cluster.replicaOn("v", "node-2");
-    cluster.put(second.with(new Replica.Status(true, process(InstanceView.State.ERROR, false))));
+    cluster.put(
+        second.with(new Replica.Status(true, false, process(InstanceView.State.ERROR, false))));
     Replica third = cluster.replicaOn("v", "node-3");
-    cluster.put(third.with(new Replica.Status(true, InstanceView.NONE)));
+    cluster.put(third.with(new Replica.Status(true, false, InstanceView.NONE)));
     assertThat(planned(cluster).status().state()).isEqualTo(State.ATTACHING);
     assertThat(cluster.engine("v").spec().isWanted()).as("the third may still come").isFalse();
     Node down = cluster.node("node-3");
-    cluster.put(down.withReady(new Condition("Ready", false, "Gone", "", 0)));
+    cluster.put(down.with(down.kube(), new Condition("Ready", false, "Gone", "", 0)));
     planned(cluster);
     assertThat(cluster.engine("v").spec().isWanted()).isTrue();
   }

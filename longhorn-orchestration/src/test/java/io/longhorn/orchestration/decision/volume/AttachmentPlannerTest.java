@@ -1,4 +1,4 @@
-package io.longhorn.orchestration.decision;
+package io.longhorn.orchestration.decision.volume;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -7,8 +7,11 @@ import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.Volume.Robustness;
 import io.longhorn.api.cluster.Volume.State;
 import io.longhorn.api.cluster.VolumeAttachment;
+import io.longhorn.orchestration.decision.Action;
+import io.longhorn.orchestration.decision.Draft;
+import io.longhorn.orchestration.decision.Names;
+import io.longhorn.orchestration.decision.SmallCluster;
 import java.util.List;
-import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -40,11 +43,10 @@ final class AttachmentPlannerTest {
   }
 
   private static Volume planned(SmallCluster cluster) {
-    ClusterView view =
-        new ClusterView(9, cluster.objects, new TreeMap<>(), new TreeMap<>(), cluster.isStopping);
-    Draft draft = new Draft(view);
+    cluster.nowMillis = 9;
+    Draft draft = new Draft(cluster.blankView());
     AttachmentPlanner.plan(draft, cluster.volume("v"));
-    List<Action> plan = draft.plan();
+    List<Action> plan = draft.plan().actions();
     boolean isChanged = !draft.volume("v").orElseThrow().equals(cluster.volume("v"));
     assertThat(plan).hasSize(isChanged ? 2 : 0);
     cluster.store(plan);
@@ -135,19 +137,22 @@ final class AttachmentPlannerTest {
   @Test
   void aTicketThatWaitsSaysWhatItsVolumeWaitsFor() {
     SmallCluster cluster = cluster(State.ATTACHING, Robustness.UNKNOWN, "node-1", "-", "node-1");
-    Condition waiting = new Condition("Waiting", true, "7.1/open", "r is starting", 4);
-    cluster.change("v", volume -> volume.with(volume.status().with(List.of(waiting))));
-    Condition told = satisfied(cluster);
+    cluster.nowMillis = 9;
+    Draft draft = new Draft(cluster.blankView());
+    draft.waits(cluster.volume("v"), Names.WAITING, "7.1/open", "r is starting");
+    AttachmentPlanner.tell(draft, cluster.volume("v"));
+    cluster.store(draft, "v");
+    Condition told = cluster.attachment("v").tickets().firstEntry().getValue().satisfied();
     assertThat(told.reason()).isEqualTo("7.1/open");
     assertThat(told.message()).isEqualTo("r is starting");
     assertThat(told.sinceMillis()).isEqualTo(9);
   }
 
   private static Condition satisfied(SmallCluster cluster) {
-    Draft draft =
-        new Draft(new ClusterView(9, cluster.objects, new TreeMap<>(), new TreeMap<>(), false));
+    cluster.nowMillis = 9;
+    Draft draft = new Draft(cluster.blankView());
     AttachmentPlanner.tell(draft, cluster.volume("v"));
-    cluster.store(draft.plan());
+    cluster.store(draft.plan().actions());
     VolumeAttachment attachment = cluster.attachment("v");
     return attachment.tickets().firstEntry().getValue().satisfied();
   }

@@ -1,10 +1,11 @@
-package io.longhorn.orchestration.decision;
+package io.longhorn.orchestration.decision.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.InstanceView.State;
+import io.longhorn.orchestration.decision.ManagerSeen;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -13,7 +14,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Section 6.2, row by row, and where it is left. */
 final class InstanceRuleTest {
   private static InstanceManager manager(InstanceManager.State state) {
-    return new InstanceManager("im", "n", "default", "unix:/m", state, 7, 0);
+    return new InstanceManager(
+        "im", "n", InstanceManager.Type.ALL_IN_ONE, "default", "unix:/m", state, 7, 0);
   }
 
   private static InstanceView before(State state, boolean isStarted) {
