@@ -410,6 +410,23 @@ final class ClusterObjectTest {
   }
 
   @ParameterizedTest
+  @CsvSource({
+    "1, NONE, none",
+    "2, WAITING, waiting",
+    "3, PREPARING, preparing",
+    "4, SWITCHING, switching",
+    "5, ROLLED_BACK, rolled-back",
+  })
+  void upgradePhases(int code, Volume.Upgrade.Phase phase, String text) {
+    Volume.Upgrade upgrade = new Volume.Upgrade(phase, "i", 1, "e", 2, 3);
+    FieldReader written = new FieldReader(upgrade.write().toBytes());
+    assertThat(written.number(4)).isEqualTo(code);
+    assertThat(Volume.Upgrade.read(written)).isEqualTo(upgrade);
+    assertThat(phase.text()).isEqualTo(text);
+    assertThat(Volume.Upgrade.Phase.values()).hasSize(5);
+  }
+
+  @ParameterizedTest
   @CsvSource({"1, RW", "2, WO", "3, ERR"})
   void modes(int code, ReplicaMode mode) {
     Engine engine = (Engine) SampleObject.ENGINE.value();

@@ -212,7 +212,13 @@ enum SampleObject {
             true,
             1_763_600_000_001L,
             1_763_600_000_005L,
-            new Volume.Upgrade(3, "no backend", 1_763_600_000_006L),
+            new Volume.Upgrade(
+                Volume.Upgrade.Phase.SWITCHING,
+                "newer",
+                3,
+                "no backend",
+                1_763_600_000_006L,
+                1_763_600_000_007L),
             List.of(READY, new Condition("Waiting", false, "7.1/open", "", 5))),
         1_763_600_000_002L);
   }

@@ -14,6 +14,7 @@ import io.longhorn.api.cluster.Volume.Robustness;
 import io.longhorn.api.cluster.Volume.State;
 import io.longhorn.orchestration.decision.Action;
 import io.longhorn.orchestration.decision.Draft;
+import io.longhorn.orchestration.decision.Names;
 import io.longhorn.orchestration.decision.SmallCluster;
 import java.util.List;
 import java.util.Optional;
@@ -264,7 +265,8 @@ final class VolumePlannerTest {
     engine(cluster, InstanceView.State.UNKNOWN, false, 0);
     replicas(cluster, InstanceView.State.STOPPED, false);
     assertThat(planned(cluster).status().state()).isEqualTo(State.DETACHING);
-    cluster.power("node-1", true);
+    Node node = cluster.node("node-1");
+    cluster.put(node.with(node.kube(), new Condition("Ready", false, Names.NODE_NOT_READY, "", 0)));
     assertThat(planned(cluster).status().state()).isEqualTo(State.DETACHED);
   }
 }
