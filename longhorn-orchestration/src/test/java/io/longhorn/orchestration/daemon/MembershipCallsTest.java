@@ -6,13 +6,14 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.longhorn.api.EngineId;
 import io.longhorn.api.IoError;
+import io.longhorn.api.ReplicaId;
 import io.longhorn.api.VolumeException;
 import io.longhorn.api.VolumeId;
-import io.longhorn.api.cluster.Condition;
-import io.longhorn.api.cluster.Node;
+import io.longhorn.api.cluster.Membership;
 import io.longhorn.api.cluster.ObjectKey;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Volume;
+import io.longhorn.api.membership.MembershipRecord;
 import io.longhorn.api.membership.VolumeRecord;
 import io.longhorn.api.wire.FieldReader;
 import io.longhorn.api.wire.FieldWriter;
@@ -21,12 +22,11 @@ import io.longhorn.api.wire.VolumeRecordCodec;
 import io.longhorn.orchestration.call.CallAddress;
 import io.longhorn.orchestration.call.CallClient;
 import io.longhorn.orchestration.call.CallServer;
-import io.longhorn.orchestration.command.Command;
 import io.longhorn.orchestration.store.ClusterStore;
 import io.longhorn.orchestration.store.MemoryClusterStore;
 import java.nio.file.Path;
-import java.time.Clock;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.UUID;
@@ -42,13 +42,14 @@ final class MembershipCallsTest {
 
   @BeforeEach
   void oneVolume() {
-    store.put(Node.of("n", "/d", new Condition("Ready", true, "", "", 0)), ClusterStore.ABSENT);
-    new VolumeCommands(store, Clock.systemUTC())
-        .create(new Command.CreateVolume("v", 4096, 1, false));
-    volume =
-        ((Volume) store.get(new ObjectKey(ObjectKind.VOLUME, "v")).orElseThrow().object())
-            .spec()
-            .id();
+    volume = new VolumeId(new UUID(1, 1));
+    MembershipRecord first =
+        MembershipRecord.ofNewVolume(List.of(new ReplicaId(new UUID(2, 2))));
+    store.put(new Membership("v", VolumeRecord.ofNewVolume(first)), ClusterStore.ABSENT);
+    store.put(
+        new Volume(
+            "v", Volume.Spec.of(volume, 4096, 1, false, "i"), Volume.Status.creating("i"), 0),
+        ClusterStore.ABSENT);
   }
 
   private VolumeRecordCodec.Stored get() {
