@@ -58,6 +58,7 @@ public final class ControlCore {
       return draft.plan();
     }
     InstancePlanner.observe(draft, name);
+    draft.volume(name).ifPresent(volume -> UpgradePlanner.observe(draft, volume));
     draft.volume(name).ifPresent(volume -> FailurePlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> RobustnessPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> SalvagePlanner.plan(draft, volume));

@@ -31,6 +31,9 @@ public final class FailurePlanner {
   public static void plan(Draft draft, Volume volume) {
     boolean isAttached = volume.status().state() == State.ATTACHED;
     for (Replica replica : draft.activeReplicasOf(volume)) {
+      if (isServedByOther(draft, volume, replica)) {
+        continue;
+      }
       Optional<Engine.Member> said =
           isAttached ? ReplicaRule.said(draft, volume, replica.spec().id()) : Optional.empty();
       switch (replica.status().instance().currentState()) {
@@ -42,6 +45,17 @@ public final class FailurePlanner {
                 .ifPresent(member -> lost(draft, replica, member));
       }
     }
+  }
+
+  /**
+   * Rule 3.5: whose directory another process still has, after a migration or an upgrade, only
+   * stands by: nothing is lost with it, it is started again.
+   */
+  private static boolean isServedByOther(Draft draft, Volume volume, Replica replica) {
+    return !replica.status().isHolder()
+        && draft.replicasOf(volume).stream()
+            .filter(other -> other.spec().id().equals(replica.spec().id()))
+            .anyMatch(other -> other.status().isHolder() && other.status().instance().mayRun());
   }
 
   private static void crashed(Draft draft, Replica replica) {

@@ -49,7 +49,8 @@ final class UpgradePlannerTest {
 
   private static List<Action> plan(SmallCluster cluster) {
     Draft draft = new Draft(cluster.view());
-    UpgradePlanner.plan(draft, cluster.volume("v"));
+    UpgradePlanner.observe(draft, cluster.volume("v"));
+    UpgradePlanner.plan(draft, draft.volume("v").orElseThrow());
     return cluster.store(draft, "v");
   }
 
