@@ -2,6 +2,7 @@ package io.longhorn.orchestration.decision;
 
 import io.longhorn.api.cluster.ClusterObject;
 import io.longhorn.api.cluster.Engine;
+import io.longhorn.api.cluster.EngineImage;
 import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.ObjectKey;
 import io.longhorn.api.cluster.ObjectKind;
@@ -99,6 +100,13 @@ public final class ClusterView {
     }
     index(object);
     refer(before == null ? Collections.emptySortedSet() : imagesOf(before), imagesOf(object));
+    if (object instanceof EngineImage now
+        && before instanceof EngineImage last
+        && now.withReferences(1, 0).equals(last.withReferences(1, 0))) {
+      // Only its users were counted: nobody decides on that but who counts.
+      isClusterDirty = true;
+      return;
+    }
     changed(object);
   }
 
@@ -139,6 +147,9 @@ public final class ClusterView {
           .ifPresent(object -> nodeChanged(object.nodeID()));
       // Also those that have nothing to do with the node any more.
       now.instances().keySet().forEach(this::dirtyInstance);
+      if (before != null) {
+        before.instances().keySet().forEach(this::dirtyInstance);
+      }
       return;
     }
     // Whose processes came, went, or changed.
