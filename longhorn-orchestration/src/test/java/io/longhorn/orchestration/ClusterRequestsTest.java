@@ -99,8 +99,7 @@ final class ClusterRequestsTest {
   @Test
   void imagesAreAddedOnceAndReplacedOnPurpose() {
     cluster.addImage(image("v2", "/b"));
-    requireRefused(
-        IoError.EXISTS, "v2 exists already", () -> cluster.addImage(image("v2", "/c")));
+    requireRefused(IoError.EXISTS, "v2 exists already", () -> cluster.addImage(image("v2", "/c")));
     store.force(image("v2", "/b").withReferences(3, 0));
     cluster.putImage(image("v2", "/c"));
     EngineImage now =
@@ -114,8 +113,7 @@ final class ClusterRequestsTest {
   void onlyAnImageThatNobodyUsesIsRemoved() {
     cluster.addImage(image("v2", "/b"));
     cluster.set("default-engine-image", "v2");
-    requireRefused(
-        IoError.BUSY, "v2 is the default-engine-image", () -> cluster.removeImage("v2"));
+    requireRefused(IoError.BUSY, "v2 is the default-engine-image", () -> cluster.removeImage("v2"));
     new VolumeRequests(requests).create(VolumeRequest.of("v", 4096).withReplicas(1));
     cluster.set("default-engine-image", "default");
     // Not counted yet: refCount is what was seen.

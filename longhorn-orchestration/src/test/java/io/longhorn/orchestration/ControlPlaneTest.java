@@ -138,10 +138,7 @@ final class ControlPlaneTest {
             && now.replicas().stream()
                 .filter(one -> one.name().equals(victim.name()))
                 .noneMatch(one ->
-                    one.status()
-                        .instance()
-                        .uuid()
-                        .equals(victim.status().instance().uuid())));
+                    one.status().instance().uuid().equals(victim.status().instance().uuid())));
   }
 
   @Test

@@ -389,7 +389,7 @@ public final class InMemoryExecutor implements ActionExecutor {
       into.manager(host.name, host.seen());
       if (!host.isCutOff) {
         host.processes.values().stream()
-            .filter(MemoryProcess::isRunning)
+            .filter(process -> process.isRunning() && engines.contains(process.name))
             .forEach(process -> process.engine().ifPresent(engine -> tell(into, process, engine)));
       }
     }

@@ -364,8 +364,7 @@ abstract class ActionExecutorContract {
       requireRefused(new Action.FinishMigration(managerAsSeen(), engine));
     }
     if (!can.contains(Capability.MIGRATION) && !can.contains(Capability.LIVE_UPGRADE)) {
-      requireRefused(
-          new Action.PromoteReplica(managerAsSeen(), replicas.get(0), replicas.get(1)));
+      requireRefused(new Action.PromoteReplica(managerAsSeen(), replicas.get(0), replicas.get(1)));
     }
     assertThat(awaitState(engine.name(), State.RUNNING)).isEqualTo(before);
     assertThat(executor.capabilities()).isEqualTo(can);
