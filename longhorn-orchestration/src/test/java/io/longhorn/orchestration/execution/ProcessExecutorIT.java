@@ -18,18 +18,6 @@ import org.junit.jupiter.api.io.TempDir;
  * when they are started, asked and stopped, and has no data.
  */
 final class ProcessExecutorIT extends ActionExecutorContract {
-  private static final String LAUNCHER =
-      """
-      #!/bin/sh
-      case "$1 $2" in
-        "instance-manager run") shift; exec %s "$@" ;;
-        "replica create") mkdir "$4" ;;
-        "replica serve") [ -d "$4" ] || exit 1; echo "listening $6"; exec cat >/dev/null ;;
-        "engine serve") exec %s "$@" ;;
-        *) exit 2 ;;
-      esac
-      """;
-
   /** A place with a short path. */
   @TempDir private Path place;
 
@@ -42,11 +30,21 @@ final class ProcessExecutorIT extends ActionExecutorContract {
     try {
       Files.createDirectories(layout().runtime());
       Path launcher = Path.of(launcher());
+      String manager = words(JavaProcess.command(InstanceManagerMain.class));
+      String engine = words(JavaProcess.command(SilentEngine.class));
       Files.writeString(
           launcher,
-          LAUNCHER.formatted(
-              words(JavaProcess.command(InstanceManagerMain.class)),
-              words(JavaProcess.command(SilentEngine.class))),
+          """
+          #!/bin/sh
+          case "$1 $2" in
+            "instance-manager run") shift; exec %s "$@" ;;
+            "replica create") mkdir "$4" ;;
+            "replica serve") [ -d "$4" ] || exit 1; echo "listening $6"; exec cat >/dev/null ;;
+            "engine serve") exec %s "$@" ;;
+            *) exit 2 ;;
+          esac
+          """
+              .formatted(manager, engine),
           UTF_8);
       if (!launcher.toFile().setExecutable(true)) {
         throw new IOException("cannot make " + launcher + " executable");
