@@ -32,11 +32,14 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.UUID;
 
-/** A cluster at rest: every volume attached and healthy, with three replicas, nothing to be done. */
+/**
+ * A cluster at rest: every volume attached and healthy, with three replicas, nothing to be done.
+ */
 final class ManyVolumes {
   private static final int REPLICAS = 3;
   private static final int MOST_ROUNDS = 20;
@@ -114,7 +117,7 @@ final class ManyVolumes {
     String engineName = Names.engine(name, 0);
     TreeMap<ReplicaId, Engine.Member> members = new TreeMap<>();
     for (int r = 0; r < REPLICAS; r++) {
-      ReplicaId id = new ReplicaId(new UUID(((long) i << 16) + r << 32, 1));
+      ReplicaId id = new ReplicaId(new UUID((i * 16L + r) << 32, 1));
       members.put(id, new Engine.Member(ReplicaMode.RW, "", 0, 0));
       view.put(replica(name, engineName, id, (i + r) % nodes));
     }
@@ -143,7 +146,7 @@ final class ManyVolumes {
       String volume,
       int node,
       EngineId id,
-      TreeMap<ReplicaId, Engine.Member> members) {
+      SortedMap<ReplicaId, Engine.Member> members) {
     List<String> endpoints = List.of("nbd://" + volume);
     InstanceView instance = start(name, node);
     view.put(

@@ -75,14 +75,12 @@ final class OfflineUpgradeIT {
     assertThat(waiting.conditions()).anyMatch(why -> why.reason().equals("U6"));
     client.awaitProgress();
     upgrade("--rollback");
-    Workbench.await(
-        "it is given up", () -> cluster.volume(VOLUME).conditions().isEmpty());
+    Workbench.await("it is given up", () -> cluster.volume(VOLUME).conditions().isEmpty());
     client.stop();
 
     upgrade("--image", IMAGE);
     cluster.run("volume", "detach", VOLUME, "--timeout", ClusterProcesses.seconds());
-    Workbench.await(
-        "it is upgraded", () -> cluster.volume(VOLUME).currentImage().equals(IMAGE));
+    Workbench.await("it is upgraded", () -> cluster.volume(VOLUME).currentImage().equals(IMAGE));
     client.verify(cluster.attach(VOLUME, "node-2"));
     VolumeReport upgraded = cluster.awaitHealthy(VOLUME);
     String runtime = launcher.getParent().getParent().toString();

@@ -12,8 +12,8 @@ import java.util.TreeSet;
 
 /**
  * A storage tool that knows nothing of Kubernetes: it moves a volume from one node to another and
- * upgrades its engine, while a guest uses it. Here nodes and processes are objects in this JVM; with
- * another store and another executor nothing else changes.
+ * upgrades its engine, while a guest uses it. Here nodes and processes are objects in this JVM;
+ * with another store and another executor nothing else changes.
  */
 public final class ControlPlaneSample {
   private static final Duration LIMIT = Duration.ofSeconds(30);

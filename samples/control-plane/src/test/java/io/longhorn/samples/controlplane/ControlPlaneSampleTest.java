@@ -28,7 +28,8 @@ class ControlPlaneSampleTest {
     assertThat(lines).contains("disk attached healthy on node-2, image 1.1");
     assertThat(lines).anyMatch(line -> line.contains("on node-1, migrating to node-2"));
     // With the name of the rule that waits.
-    assertThat(lines).anyMatch(line -> line.matches("disk .*; (7\\.1|M15|M6|U7|5\\.5|3\\.5).*: .+"));
+    assertThat(lines)
+        .anyMatch(line -> line.matches("disk .*; (7\\.1|M15|M6|U7|5\\.5|3\\.5).*: .+"));
   }
 
   @Test

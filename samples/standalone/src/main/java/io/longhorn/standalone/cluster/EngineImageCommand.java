@@ -49,8 +49,7 @@ public final class EngineImageCommand implements Runnable {
   @Command(description = "Lists engine images.", mixinStandardHelpOptions = true)
   void ls(@Mixin ClusterOptions cluster, @Mixin OutputOptions output) {
     try (ClusterClient client = cluster.connect()) {
-      String first =
-          new ClusterReader(client).settings().text(Settings.Key.DEFAULT_ENGINE_IMAGE);
+      String first = new ClusterReader(client).settings().text(Settings.Key.DEFAULT_ENGINE_IMAGE);
       List<ImageReport> images =
           client.list(ObjectKind.ENGINE_IMAGE, EngineImage.class).stream()
               .map(image -> report(image, image.name().equals(first)))

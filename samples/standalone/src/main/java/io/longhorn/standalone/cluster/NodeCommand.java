@@ -104,7 +104,9 @@ public final class NodeCommand implements Runnable {
     cordon(cluster, node, true);
   }
 
-  @Command(description = "New replicas may be placed on a node again.", mixinStandardHelpOptions = true)
+  @Command(
+      description = "New replicas may be placed on a node again.",
+      mixinStandardHelpOptions = true)
   void uncordon(
       @Mixin ClusterOptions cluster,
       @Parameters(paramLabel = "NODE", description = "The node.") String node) {

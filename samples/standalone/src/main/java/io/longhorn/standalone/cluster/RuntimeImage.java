@@ -87,15 +87,22 @@ record RuntimeImage(Path launcher) {
 
   /** Removes a copy that was {@linkplain #add added}; any other one stays. */
   void remove(Path images) {
-    Path image = launcher.toAbsolutePath().getParent().getParent();
-    if (images.toAbsolutePath().equals(image.getParent())
-        && image.getFileName().toString().startsWith(ADDED)) {
-      try {
-        delete(image);
-      } catch (IOException e) {
-        throw new VolumeException(
-            IoError.EIO, "cannot remove the runtime directory " + image + ": " + why(e), e);
+    Path root = images.toAbsolutePath();
+    Path below = launcher.toAbsolutePath();
+    if (below.startsWith(root) && below.getNameCount() > root.getNameCount()) {
+      String name = below.getName(root.getNameCount()).toString();
+      if (name.startsWith(ADDED)) {
+        deleteAdded(root.resolve(name));
       }
+    }
+  }
+
+  private static void deleteAdded(Path image) {
+    try {
+      delete(image);
+    } catch (IOException e) {
+      throw new VolumeException(
+          IoError.EIO, "cannot remove the runtime directory " + image + ": " + why(e), e);
     }
   }
 

@@ -51,8 +51,7 @@ public final class SettingCommand implements Runnable {
         return;
       }
       Table table = new Table("SETTING", "VALUE", "DEFAULT", "ALLOWED");
-      reports.forEach(
-          one -> table.row(one.name(), one.value(), one.defaultValue(), one.allowed()));
+      reports.forEach(one -> table.row(one.name(), one.value(), one.defaultValue(), one.allowed()));
       table.print(cluster.out());
     }
   }

@@ -1,4 +1,4 @@
-package io.longhorn.standalone.cluster;
+package io.longhorn.standalone.volume;
 
 import io.longhorn.api.IoError;
 import io.longhorn.api.VolumeException;
@@ -8,6 +8,10 @@ import io.longhorn.orchestration.command.Command.CreateVolume;
 import io.longhorn.orchestration.command.Command.DeleteVolume;
 import io.longhorn.orchestration.command.Command.DetachVolume;
 import io.longhorn.orchestration.command.Command.UpgradeVolume;
+import io.longhorn.standalone.cluster.ClusterOptions;
+import io.longhorn.standalone.cluster.ClusterReader;
+import io.longhorn.standalone.cluster.OutputOptions;
+import io.longhorn.standalone.cluster.WaitOptions;
 import io.longhorn.standalone.report.Printer;
 import io.longhorn.standalone.report.Reports.CheckReport;
 import io.longhorn.standalone.report.Size;
