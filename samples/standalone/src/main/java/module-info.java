@@ -18,4 +18,6 @@ module io.longhorn.standalone {
       info.picocli;
   opens io.longhorn.standalone.report to
       com.fasterxml.jackson.databind;
+  opens io.longhorn.standalone.volume to
+      info.picocli;
 }

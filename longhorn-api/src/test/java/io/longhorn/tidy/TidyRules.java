@@ -68,6 +68,11 @@ final class TidyRules {
               List.of("io.netty.", "org.jctools.", "net.openhft.", "org.openjdk.jmh.")),
           module("samples/embedded", "samples.embedded", List.of("api", "engine"), List.of()),
           module(
+              "samples/control-plane",
+              "samples.controlplane",
+              List.of("api", "orchestration"),
+              List.of()),
+          module(
               "samples/standalone",
               "standalone",
               List.of("api", "replica", "engine", "orchestration"),

@@ -31,6 +31,7 @@ final class TidyTest {
             "longhorn-orchestration",
             "longhorn-k8s-adapter",
             "samples/embedded",
+            "samples/control-plane",
             "samples/standalone");
     assertThat(TESTS).extracting(JavaSource::fileName).contains("TidyTest.java");
   }

@@ -20,6 +20,8 @@ import java.util.TreeMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
 
 /**
  * The control plane of a cluster: takes wishes, and makes volumes so, over any store and any
@@ -147,17 +149,25 @@ public final class ControlPlane implements AutoCloseable {
    * @throws VolumeException {@code TIMEOUT}, saying what it waits for
    */
   public VolumeStatus await(String volume, Duration atMost, Predicate<VolumeStatus> isWanted) {
+    return await(
+        atMost,
+        () -> status(volume),
+        isWanted,
+        now -> "not as wanted after " + atMost.toMillis() + " ms: " + now);
+  }
+
+  private <T> T await(
+      Duration atMost, Supplier<T> look, Predicate<T> isWanted, Function<T, String> whatIsNot) {
     long deadline = System.nanoTime() + atMost.toNanos();
     try (Watch watch = store.watch()) {
       while (true) {
-        VolumeStatus now = status(volume);
+        T now = look.get();
         long left = deadline - System.nanoTime();
         if (isWanted.test(now)) {
           return now;
         }
         if (left <= 0 || Thread.currentThread().isInterrupted()) {
-          throw new VolumeException(
-              IoError.TIMEOUT, "not as wanted after " + atMost.toMillis() + " ms: " + now);
+          throw new VolumeException(IoError.TIMEOUT, whatIsNot.apply(now));
         }
         watch.await(Duration.ofNanos(left));
       }
@@ -189,6 +199,20 @@ public final class ControlPlane implements AutoCloseable {
   /** Every node, by name. */
   public List<Node> nodes() {
     return requests.read(view -> view.all(ObjectKind.NODE, Node.class));
+  }
+
+  /** Waits until every node is ready; throws {@link VolumeException}, {@code TIMEOUT}. */
+  public void awaitNodes(Duration atMost) {
+    await(
+        atMost,
+        this::nodes,
+        nodes -> nodes.stream().allMatch(node -> node.ready().isTrue()),
+        nodes ->
+            "not every node is ready: "
+                + nodes.stream()
+                    .filter(node -> !node.ready().isTrue())
+                    .map(node -> node.name() + " (" + node.ready().message() + ")")
+                    .collect(Collectors.joining(", ")));
   }
 
   /** An image that engines and replicas can be run from. */

@@ -89,6 +89,7 @@ public final class VolumeWatch implements AutoCloseable {
     return volumes;
   }
 
+  /** Nothing new is told; a call that is under way ends by itself. */
   @Override
   public void close() {
     watch.close();

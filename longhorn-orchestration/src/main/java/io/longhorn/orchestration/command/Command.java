@@ -7,7 +7,7 @@ import io.longhorn.api.wire.WireFormatException;
 /** What a person wants of the cluster. Numbers of kinds and fields are for ever. */
 public sealed interface Command {
   /** The last kind there is. */
-  int LAST_KIND = 17;
+  int LAST_KIND = 16;
 
   /** Encodes: field 1 is the kind. */
   FieldWriter write();
@@ -158,14 +158,6 @@ public sealed interface Command {
     }
   }
 
-  /** Every replica has to leave a node, or no more. */
-  record EvictNode(String node, boolean isRequested) implements Command {
-    @Override
-    public FieldWriter write() {
-      return kind(17).text(2, node).bool(3, isRequested);
-    }
-  }
-
   private static FieldWriter kind(int kind) {
     return new FieldWriter().number(1, kind);
   }
@@ -192,8 +184,7 @@ public sealed interface Command {
       case 13 -> new AddEngineImage(in.text(2), in.text(3), in.text(4));
       case 14 -> new RemoveEngineImage(in.text(2));
       case 15 -> new ChangeSetting(in.text(2), in.text(3));
-      case 16 -> new CordonNode(in.text(2), in.bool(3));
-      default -> new EvictNode(in.text(2), in.bool(3));
+      default -> new CordonNode(in.text(2), in.bool(3));
     };
   }
 }

@@ -84,7 +84,6 @@ final class DaemonCalls implements CallHandler {
       case Command.RemoveEngineImage(String image) -> plane.removeImage(image);
       case Command.ChangeSetting(String setting, String value) -> plane.setting(setting, value);
       case Command.CordonNode(String node, boolean isCordoned) -> plane.cordon(node, isCordoned);
-      case Command.EvictNode(String node, boolean isRequested) -> plane.evict(node, isRequested);
       case Command.TakeSnapshot(String volume, String snapshot) -> snapshot(volume, snapshot);
       case Command.ListSnapshots(String volume) -> {
         return LayerList.read(ask(volume, FrameType.ENGINE_SNAPSHOTS, answer, SNAPSHOT)).write();

@@ -54,6 +54,10 @@ public final class InMemoryExecutor implements ActionExecutor {
   /** Directories there are, and the process that holds each; empty for none. */
   private final TreeMap<String, String> directories = new TreeMap<>();
 
+  /** Those that are looked at. */
+  private Set<String> engines = Set.of();
+
+  private String whySwapsFail = "";
   private long lastPid = 1_000;
   private @Nullable Observation observation;
 
@@ -284,6 +288,9 @@ public final class InMemoryExecutor implements ActionExecutor {
       return;
     }
     VolumeRecord record = record(before.volume).orElseThrow(() -> noRecord(before.volume)).record();
+    if (!whySwapsFail.isEmpty()) {
+      throw new VolumeException(IoError.EIO, whySwapsFail);
+    }
     if (record.phase() != VolumeRecord.Phase.SWAPPING) {
       throw new VolumeException(
           IoError.CONFLICT, "volume " + before.volume + " does not change its engine any more");
@@ -382,7 +389,7 @@ public final class InMemoryExecutor implements ActionExecutor {
       into.manager(host.name, host.seen());
       if (!host.isCutOff) {
         host.processes.values().stream()
-            .filter(MemoryProcess::isRunning)
+            .filter(process -> process.isRunning() && engines.contains(process.name))
             .forEach(process -> process.engine().ifPresent(engine -> tell(into, process, engine)));
       }
     }
@@ -419,6 +426,11 @@ public final class InMemoryExecutor implements ActionExecutor {
   /** An instance manager cannot be talked to any more, or again; what it started goes on. */
   public void cutOff(String instanceManager, boolean isCutOff) {
     accident(() -> hostOf(instanceManager).isCutOff = isCutOff);
+  }
+
+  /** From now on no engine can be followed by another process; an empty reason: it can again. */
+  public void failSwaps(String why) {
+    locked(() -> whySwapsFail = why);
   }
 
   private MemoryHost hostOf(String name) {

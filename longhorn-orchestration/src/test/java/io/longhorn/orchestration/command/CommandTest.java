@@ -39,11 +39,10 @@ final class CommandTest {
           new Command.ShutDown(),
           new Command.Describe(),
           new Command.UpgradeVolume("v", "next"),
-          new Command.AddEngineImage("next", "/opt/next/bin/longhorn", "2.0"),
+          new Command.AddEngineImage("next", "/i/bin/longhorn", "0.2"),
           new Command.RemoveEngineImage("next"),
           new Command.ChangeSetting("auto-salvage", "false"),
-          new Command.CordonNode("node-1", true),
-          new Command.EvictNode("node-1", true));
+          new Command.CordonNode("node-1", true));
 
   @Test
   void everyCommandIsReadAsItWasWrittenUnderItsNumber() {
@@ -58,7 +57,7 @@ final class CommandTest {
   }
 
   @ParameterizedTest
-  @ValueSource(longs = {0, -1, 18, 4294967297L, Long.MAX_VALUE, Long.MIN_VALUE})
+  @ValueSource(longs = {0, -1, 17, 4294967297L, Long.MAX_VALUE, Long.MIN_VALUE})
   void aNumberThatIsNoCommandIsRefused(long number) {
     byte[] bytes = new FieldWriter().number(1, number).text(2, "v").toBytes();
     assertThatThrownBy(() -> Command.read(new FieldReader(bytes)))

@@ -42,18 +42,12 @@ final class MembershipCallsTest {
 
   @BeforeEach
   void oneVolume() {
-    volume = new VolumeId(new UUID(5, 5));
+    volume = new VolumeId(new UUID(1, 1));
+    MembershipRecord first = MembershipRecord.ofNewVolume(List.of(new ReplicaId(new UUID(2, 2))));
+    store.put(new Membership("v", VolumeRecord.ofNewVolume(first)), ClusterStore.ABSENT);
     store.put(
         new Volume(
-            "v",
-            Volume.Spec.of(volume, 4096, 1, false, "default"),
-            Volume.Status.creating("default"),
-            0),
-        ClusterStore.ABSENT);
-    ReplicaId replica = new ReplicaId(new UUID(5, 6));
-    store.put(
-        new Membership(
-            "v", VolumeRecord.ofNewVolume(MembershipRecord.ofNewVolume(List.of(replica)))),
+            "v", Volume.Spec.of(volume, 4096, 1, false, "i"), Volume.Status.creating("i"), 0),
         ClusterStore.ABSENT);
   }
 

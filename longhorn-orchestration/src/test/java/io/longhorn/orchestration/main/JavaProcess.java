@@ -18,7 +18,7 @@ import java.util.stream.Stream;
 import org.slf4j.LoggerFactory;
 
 /** A main class of this module, or of its tests, in a JVM of its own. */
-final class JavaProcess implements AutoCloseable {
+public final class JavaProcess implements AutoCloseable {
   private final Process process;
   private final Path output;
 
@@ -28,7 +28,7 @@ final class JavaProcess implements AutoCloseable {
   }
 
   /** The words that start it. */
-  static List<String> command(Class<?> main, String... words) {
+  public static List<String> command(Class<?> main, String... words) {
     String classes =
         Stream.of(
                 Path.of("target", "test-classes").toAbsolutePath().toString(),

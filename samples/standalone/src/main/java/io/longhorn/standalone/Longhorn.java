@@ -2,16 +2,18 @@ package io.longhorn.standalone;
 
 import io.longhorn.api.VolumeException;
 import io.longhorn.standalone.cluster.DownCommand;
+import io.longhorn.standalone.cluster.EngineImageCommand;
 import io.longhorn.standalone.cluster.EventsCommand;
 import io.longhorn.standalone.cluster.InstanceManagerCommand;
 import io.longhorn.standalone.cluster.LogsCommand;
 import io.longhorn.standalone.cluster.NodeCommand;
-import io.longhorn.standalone.cluster.ReplicaCommand;
-import io.longhorn.standalone.cluster.SnapshotCommand;
+import io.longhorn.standalone.cluster.SettingCommand;
 import io.longhorn.standalone.cluster.StatusCommand;
 import io.longhorn.standalone.cluster.UpCommand;
-import io.longhorn.standalone.cluster.VolumeCommand;
 import io.longhorn.standalone.demo.DemoCommand;
+import io.longhorn.standalone.volume.ReplicaCommand;
+import io.longhorn.standalone.volume.SnapshotCommand;
+import io.longhorn.standalone.volume.VolumeCommand;
 import java.io.PrintWriter;
 import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
@@ -43,9 +45,11 @@ import picocli.CommandLine.UnmatchedArgumentException;
       SnapshotCommand.class,
       ReplicaCommand.class,
       InstanceManagerCommand.class,
+      EngineImageCommand.class,
       NodeCommand.class,
       EventsCommand.class,
       LogsCommand.class,
+      SettingCommand.class,
       GenerateCompletion.class,
       HelpCommand.class,
     },

@@ -33,7 +33,8 @@ final class CommandTreeTest {
   }
 
   static Stream<String> groups() {
-    return Stream.of("", "volume", "snapshot", "replica", "instance-manager", "node");
+    return Stream.of(
+        "", "volume", "snapshot", "replica", "instance-manager", "engine-image", "node", "setting");
   }
 
   private static void collect(CommandLine command, String words, List<String> found) {

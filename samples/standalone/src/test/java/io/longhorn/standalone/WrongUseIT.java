@@ -36,6 +36,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(600)
 final class WrongUseIT {
   private static final Path LAUNCHER = Path.of("target", "longhorn", "bin", "longhorn");
+  private static final Path HOME = Path.of("target", "longhorn");
   private static final Duration LIMIT = Duration.ofMinutes(2);
 
   private static final int OK = 0;
@@ -157,6 +158,11 @@ final class WrongUseIT {
           row(USAGE, "volume get v w", "'w'"),
           row(USAGE, "volume detach v --ticket a --all", "one of --ticket, --node and --all"),
           row(USAGE, "volume detach v --ticket a --node b", "one of --ticket, --node and --all"),
+          row(USAGE, "volume upgrade v", "use one of --image and --rollback"),
+          row(USAGE, "volume upgrade v --image i --rollback", "use one of --image and --rollback"),
+          row(USAGE, "setting set nix", "use one of VALUE and --default"),
+          row(USAGE, "setting set nix 1 --default", "use one of VALUE and --default"),
+          row(USAGE, "engine-image add", "Missing required parameter: 'NAME'"),
           row(USAGE, "snapshot create v", "Missing required parameter: 'NAME'"),
           row(USAGE, "up --nodes 0", "use 1 to 16"),
           row(USAGE, "up --nodes 99", "use 1 to 16"),
@@ -168,6 +174,10 @@ final class WrongUseIT {
           row(FAILED, "replica ls v", "no cluster is up .*longhorn up"),
           row(FAILED, "instance-manager ls", "no cluster is up .*longhorn up"),
           row(FAILED, "node ls", "no cluster is up .*longhorn up"),
+          row(FAILED, "engine-image ls", "no cluster is up .*longhorn up"),
+          row(FAILED, "engine-image add v2 --from /", "no cluster is up .*longhorn up"),
+          row(FAILED, "setting ls", "no cluster is up .*longhorn up"),
+          row(FAILED, "volume upgrade v --image i", "no cluster is up .*longhorn up"),
           row(FAILED, "events", "no cluster is up .*longhorn up"),
           row(FAILED, "logs", "no cluster has been up .*longhorn up"),
           row(FAILED, "status", "no cluster is up .*longhorn up"),
@@ -217,10 +227,35 @@ final class WrongUseIT {
         row(FAILED, "node recover node-9", noNode),
         row(FAILED, "volume attach idle --node node-3", "node node-3 is not ready"),
         row(FAILED, "volume attach used --node node-2", "ticket node-1 for node-1; detach it"),
+        row(
+            FAILED,
+            "volume attach moving --node node-2",
+            "this cluster cannot migrate volumes yet: volume moving has ticket node-1 for node-1;"
+                + " detach it there first; longhorn volume detach moving --ticket node-1"),
+        row(FAILED, "volume upgrade nix --image default", noVolume),
+        row(FAILED, "volume upgrade nix --rollback", noVolume),
+        row(
+            FAILED,
+            "volume upgrade idle --image nix",
+            "there is no engine image nix; see longhorn engine-image ls"),
+        row(FAILED, "volume upgrade idle --image default", "it runs from it already"),
+        row(FAILED, "volume upgrade idle --rollback", "idle is not being upgraded: it runs from"),
+        row(FAILED, "engine-image rm nix", "no engine image nix; see longhorn engine-image ls"),
+        row(FAILED, "engine-image rm default", "engine image default is the default-engine-"),
+        row(FAILED, "engine-image default nix", "no engine image nix; see longhorn engine-im"),
+        row(FAILED, "engine-image add v2 --from /tmp", "/tmp is no runtime directory: it has no"),
+        row(FAILED, "engine-image add default --from " + HOME, "default exists already; use ano"),
+        row(FAILED, "engine-image add A/.. --from " + HOME, "engine image name 'A/..': use 1 to"),
+        row(FAILED, "setting get nix", "there is no setting nix; see longhorn setting ls"),
+        row(FAILED, "setting set nix 1", "there is no setting nix; see longhorn setting ls"),
+        row(FAILED, "setting set auto-salvage maybe", "cannot be 'maybe': use true, false"),
+        row(FAILED, "setting set default-engine-image nix", "there is no engine image nix"),
+        row(FAILED, "node cordon node-9", noNode),
+        row(FAILED, "node uncordon node-9", noNode),
         row(FAILED, "volume detach idle", "has no tickets"),
         row(FAILED, "volume detach used --ticket nix", "no such ticket; it has node-1"),
         row(FAILED, "volume detach used --node node-2", "no such ticket; it has node-1"),
-        row(FAILED, "volume delete used", "is attached; detach it first. longhorn volume detach"),
+        row(FAILED, "volume delete used", "is attached; detach it first: longhorn volume detach"),
         row(FAILED, "snapshot create idle s", detached),
         row(FAILED, "snapshot ls idle", detached),
         row(FAILED, "volume check idle", detached),
@@ -264,6 +299,8 @@ final class WrongUseIT {
       good(state, "volume create gone --size 16MiB --replicas 1");
       good(state, "volume delete gone");
       good(state, "volume attach used --node node-1");
+      good(state, "volume create moving --size 16MiB --replicas 1 --migratable");
+      good(state, "volume attach moving --node node-1");
       good(state, "snapshot create used s1");
       good(state, "node fail node-3");
       await(
@@ -271,7 +308,7 @@ final class WrongUseIT {
           () ->
               good(state, "node ls -o json").contains("\"ready\" : false")
                   && good(state, "volume get used").contains("2/2")
-                  && processes(state).size() == 6);
+                  && processes(state).size() == 8);
       String before = seen(state);
       for (Row row : withCluster(taken.getLocalPort())) {
         check(row, run(state, row.words));

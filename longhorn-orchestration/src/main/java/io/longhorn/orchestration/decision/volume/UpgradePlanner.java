@@ -64,23 +64,34 @@ public final class UpgradePlanner {
     target = volume.spec().image();
   }
 
+  /**
+   * What has been done: to be looked at before anybody asks which replicas a volume has, and which
+   * of them are well.
+   */
+  public static void observe(Draft draft, Volume volume) {
+    of(draft, volume).filter(UpgradePlanner::isSwitched).ifPresent(UpgradePlanner::finish);
+  }
+
   /** The next step from one image to another, if a volume is to run from another one. */
   public static void plan(Draft draft, Volume volume) {
-    Optional<Engine> engine = draft.engineOf(volume);
-    if (!volume.isDeleted() && engine.isPresent()) {
-      new UpgradePlanner(draft, volume, engine.get()).plan();
-    }
+    of(draft, volume).ifPresent(UpgradePlanner::plan);
+  }
+
+  private static Optional<UpgradePlanner> of(Draft draft, Volume volume) {
+    return volume.isDeleted()
+        ? Optional.empty()
+        : draft.engineOf(volume).map(engine -> new UpgradePlanner(draft, volume, engine));
+  }
+
+  private boolean isMigrating() {
+    return draft.enginesOf(volume.name()).size() > 1
+        || !volume.status().currentMigrationNodeID().isEmpty();
   }
 
   private void plan() {
     // Rule U0: two engines are a migration's.
-    if (draft.enginesOf(volume.name()).size() > 1
-        || !volume.status().currentMigrationNodeID().isEmpty()) {
+    if (isMigrating()) {
       refuseLate();
-      return;
-    }
-    if (isSwitched()) {
-      finish();
     } else if (!volume.isUpgrading()) {
       settle();
     } else if (volume.status().state() == State.DETACHED) {
@@ -88,12 +99,6 @@ public final class UpgradePlanner {
     } else {
       live();
     }
-  }
-
-  /** Plans on with the volume as it is now. */
-  private void again(Volume next) {
-    draft.put(next);
-    plan(draft, next);
   }
 
   private void put(Upgrade upgrade) {
@@ -135,7 +140,8 @@ public final class UpgradePlanner {
     String runs = engine.status().currentImage();
     boolean isOwner =
         owner().isEmpty() || engine.status().id().isEmpty() || owner().equals(engine.status().id());
-    return engine.spec().isWanted()
+    return !isMigrating()
+        && engine.spec().isWanted()
         && engine.status().instance().currentState() == InstanceView.State.RUNNING
         && !runs.isEmpty()
         && !runs.equals(volume.status().currentImage())
@@ -173,7 +179,7 @@ public final class UpgradePlanner {
             + image
             + ", in "
             + engine.status().instance().instanceManagerName());
-    again(volume.with(volume.status().with(image, Upgrade.NONE)));
+    draft.put(volume.with(volume.status().with(image, Upgrade.NONE)));
   }
 
   /** Who has a directory from now on, of all that name it. */
@@ -394,7 +400,8 @@ public final class UpgradePlanner {
     if (limit > 0 && upgrade.attempts() >= limit) {
       // Rule 5.8: not for ever (Longhorn tries on in silence).
       Volume.Status status = volume.status().with(volume.status().currentImage(), upgrade);
-      again(volume.with(status).with(volume.spec().withImage(volume.status().currentImage())));
+      Volume back = volume.with(status).with(volume.spec().withImage(status.currentImage()));
+      new UpgradePlanner(draft, back, engine).settle();
       return;
     }
     List<Replica> standbys = keep(standbys());
@@ -557,11 +564,7 @@ public final class UpgradePlanner {
   private Optional<String> prepare(Replica own, List<Replica> standbys) {
     Optional<Replica> standby = standbys.stream().filter(one -> isPartner(one, own)).findFirst();
     if (standby.isPresent()) {
-      InstanceView instance = standby.get().status().instance();
-      String why = instance.message().isEmpty() ? "" : " (" + instance.message() + ")";
-      return isRunning(standby.get())
-          ? Optional.empty()
-          : Optional.of(standby.get().name() + " is " + instance.currentState().text() + why);
+      return whatIsMissing(standby.get());
     }
     Optional<Replica> inTheWay =
         draft.replicasOf(volume).stream()
@@ -573,7 +576,15 @@ public final class UpgradePlanner {
     }
     Replica made = standbyOf(own);
     draft.put(made);
-    return Optional.of(made.name() + " is being started");
+    return whatIsMissing(made);
+  }
+
+  private static Optional<String> whatIsMissing(Replica standby) {
+    InstanceView instance = standby.status().instance();
+    String why = instance.message().isEmpty() ? "" : " (" + instance.message() + ")";
+    return isRunning(standby)
+        ? Optional.empty()
+        : Optional.of(standby.name() + " is " + instance.currentState().text() + why);
   }
 
   /** Only what says which directory it is (#12311); started in the default instance manager. */

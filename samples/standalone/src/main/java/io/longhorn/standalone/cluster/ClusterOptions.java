@@ -43,17 +43,18 @@ public final class ClusterOptions {
     return isDebug;
   }
 
-  PrintWriter out() {
+  /** Where the command prints. */
+  public PrintWriter out() {
     return command.commandLine().getOut();
   }
 
   /** What the parser could not see: a second line says where the command is explained. */
-  ParameterException misused(String message) {
+  public ParameterException misused(String message) {
     return new ParameterException(command.commandLine(), message);
   }
 
   /** Connects to the daemon; one line that says what to do if there is none. */
-  ClusterClient connect() {
+  public ClusterClient connect() {
     RuntimeLayout layout = layout();
     try {
       return ClusterClient.connect(layout.daemonAddress());

@@ -5,13 +5,16 @@ import io.longhorn.api.VolumeException;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Replica;
+import io.longhorn.api.cluster.Setting;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.VolumeAttachment;
 import io.longhorn.orchestration.command.ClusterClient;
+import io.longhorn.orchestration.decision.Settings;
 import io.longhorn.standalone.report.VolumeReport;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.function.Predicate;
 
 /** Puts together what belongs to a volume, and waits for it to become something. */
@@ -41,13 +44,21 @@ public final class ClusterReader {
                 volume,
                 engines.stream()
                     .filter(engine -> engine.spec().volumeName().equals(volume.name()))
-                    .filter(engine -> engine.spec().isActive())
-                    .findFirst(),
+                    .toList(),
                 replicas.stream()
                     .filter(replica -> replica.spec().volumeName().equals(volume.name()))
                     .toList(),
                 attachments.stream().filter(one -> one.name().equals(volume.name())).findFirst()))
         .toList();
+  }
+
+  /** The settings. */
+  public Settings settings() {
+    TreeMap<String, String> values = new TreeMap<>();
+    client
+        .list(ObjectKind.SETTING, Setting.class)
+        .forEach(setting -> values.put(setting.name(), setting.value()));
+    return new Settings(name -> Optional.ofNullable(values.get(name)));
   }
 
   /** One volume, if there is one of this name. */

@@ -4,11 +4,13 @@ import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.Node;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.orchestration.command.ClusterClient;
+import io.longhorn.orchestration.command.Command.CordonNode;
 import io.longhorn.orchestration.command.Command.PowerNode;
 import io.longhorn.standalone.report.Printer;
 import io.longhorn.standalone.report.Reports.NodeReport;
 import io.longhorn.standalone.report.Table;
 import java.util.List;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.Mixin;
@@ -20,7 +22,7 @@ import picocli.CommandLine.Spec;
 /** {@code longhorn node}. */
 @Command(
     name = "node",
-    description = "Lists nodes, fails them and brings them back.",
+    description = "Lists nodes, cordons them, fails them and brings them back.",
     mixinStandardHelpOptions = true,
     synopsisSubcommandLabel = "COMMAND",
     subcommands = HelpCommand.class)
@@ -65,8 +67,7 @@ public final class NodeCommand implements Runnable {
         managers.stream()
             .filter(one -> one.nodeID().equals(node.name()))
             .map(one -> one.name() + " " + one.state().text())
-            .findFirst()
-            .orElse("");
+            .collect(Collectors.joining(", "));
     return new NodeReport(
         node.name(), node.ready().isTrue(), node.ready().reason(), !node.isCordoned(), manager);
   }
@@ -94,5 +95,28 @@ public final class NodeCommand implements Runnable {
       client.run(new PowerNode(node, isOff));
     }
     cluster.out().println("the power of " + node + " is " + (isOff ? "off" : "on"));
+  }
+
+  @Command(description = "Nothing new is placed on a node.", mixinStandardHelpOptions = true)
+  void cordon(
+      @Mixin ClusterOptions cluster,
+      @Parameters(paramLabel = "NODE", description = "The node.") String node) {
+    cordon(cluster, node, true);
+  }
+
+  @Command(
+      description = "New replicas may be placed on a node again.",
+      mixinStandardHelpOptions = true)
+  void uncordon(
+      @Mixin ClusterOptions cluster,
+      @Parameters(paramLabel = "NODE", description = "The node.") String node) {
+    cordon(cluster, node, false);
+  }
+
+  private static void cordon(ClusterOptions cluster, String node, boolean isCordoned) {
+    try (ClusterClient client = cluster.connect()) {
+      client.run(new CordonNode(node, isCordoned));
+    }
+    cluster.out().println(node + " is " + (isCordoned ? "cordoned" : "open for new replicas"));
   }
 }

@@ -14,11 +14,13 @@ public final class OutputOptions {
   /** For the command line's parser. */
   public OutputOptions() {}
 
-  Format format() {
+  /** What objects are printed as. */
+  public Format format() {
     return format;
   }
 
-  boolean isTable() {
+  /** Whether that is a table. */
+  public boolean isTable() {
     return format == Format.TABLE;
   }
 }

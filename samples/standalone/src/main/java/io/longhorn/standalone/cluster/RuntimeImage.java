@@ -27,6 +27,9 @@ record RuntimeImage(Path launcher) {
 
   private static final String CACHES = "aot";
 
+  /** What the name of a copy begins with that somebody added: no build removes it. */
+  private static final String ADDED = "added-";
+
   /** Copies the runtime directory unless that was done before. */
   static RuntimeImage install(Path images) {
     Path home = home();
@@ -52,6 +55,54 @@ record RuntimeImage(Path launcher) {
     } catch (IOException e) {
       throw new VolumeException(
           IoError.EIO, "cannot copy the runtime directory to " + images + ": " + why(e), e);
+    }
+  }
+
+  /**
+   * Copies a runtime directory under a name of its own, for somebody who adds it as an image.
+   *
+   * @param home the directory, or empty for the one that this command was started from
+   */
+  static RuntimeImage add(Path images, String home) {
+    Path from = home.isEmpty() ? home() : Path.of(home).toAbsolutePath().normalize();
+    if (!Files.isExecutable(from.resolve("bin").resolve("longhorn"))) {
+      throw new VolumeException(
+          IoError.INVALID, from + " is no runtime directory: it has no bin/longhorn");
+    }
+    try {
+      Files.createDirectories(images);
+      Path image = Files.createTempDirectory(images, ADDED);
+      try {
+        copy(from, image);
+      } catch (IOException e) {
+        delete(image);
+        throw e;
+      }
+      return new RuntimeImage(image.resolve("bin").resolve("longhorn"));
+    } catch (IOException e) {
+      throw new VolumeException(
+          IoError.EIO, "cannot copy the runtime directory to " + images + ": " + why(e), e);
+    }
+  }
+
+  /** Removes a copy that was {@linkplain #add added}; any other one stays. */
+  void remove(Path images) {
+    Path root = images.toAbsolutePath();
+    Path below = launcher.toAbsolutePath();
+    if (below.startsWith(root) && below.getNameCount() > root.getNameCount()) {
+      String name = below.getName(root.getNameCount()).toString();
+      if (name.startsWith(ADDED)) {
+        deleteAdded(root.resolve(name));
+      }
+    }
+  }
+
+  private static void deleteAdded(Path image) {
+    try {
+      delete(image);
+    } catch (IOException e) {
+      throw new VolumeException(
+          IoError.EIO, "cannot remove the runtime directory " + image + ": " + why(e), e);
     }
   }
 

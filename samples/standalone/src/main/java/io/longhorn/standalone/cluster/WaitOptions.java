@@ -18,11 +18,13 @@ public final class WaitOptions {
   /** For the command line's parser. */
   public WaitOptions() {}
 
-  boolean isWaiting() {
+  /** Whether it waits. */
+  public boolean isWaiting() {
     return !isHasty;
   }
 
-  Duration limit() {
+  /** How long at most. */
+  public Duration limit() {
     return Duration.ofSeconds(Math.max(seconds, 0));
   }
 }

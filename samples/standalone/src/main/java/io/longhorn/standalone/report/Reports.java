@@ -1,6 +1,7 @@
 package io.longhorn.standalone.report;
 
 import java.time.Instant;
+import java.util.List;
 
 /** What is printed of objects that are not volumes, as programs read it. */
 public final class Reports {
@@ -13,6 +14,23 @@ public final class Reports {
   /** An instance manager and what it runs. */
   public record ManagerReport(
       String name, String node, String state, long pid, int engines, int replicas, String since) {}
+
+  /** An engine image. */
+  public record ImageReport(
+      String name,
+      String version,
+      boolean defaultImage,
+      int references,
+      String launcher,
+      List<String> nodes) {
+    /** Copies the list. */
+    public ImageReport {
+      nodes = List.copyOf(nodes);
+    }
+  }
+
+  /** A setting. */
+  public record SettingReport(String name, String value, String defaultValue, String allowed) {}
 
   /** Something that happened. */
   public record EventReport(
@@ -28,7 +46,7 @@ public final class Reports {
       long comparedBytes,
       long differingBlocks,
       long damagedChunks,
-      java.util.List<String> others) {}
+      List<String> others) {}
 
   /** Milliseconds since 1970 as people and programs read them. */
   public static String time(long millis) {

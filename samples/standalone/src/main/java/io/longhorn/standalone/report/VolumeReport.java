@@ -31,6 +31,7 @@ public record VolumeReport(
     String pendingNodeID,
     String currentImage,
     String image,
+    UpgradeReport upgrade,
     int numberOfReplicas,
     boolean migratable,
     EngineReport engine,
@@ -47,6 +48,9 @@ public record VolumeReport(
       String image,
       long pid,
       long generation) {}
+
+  /** How its engine gets from one image to another; without a phase none does. */
+  public record UpgradeReport(String phase, String image, int attempts, String lastError) {}
 
   /** One replica, as its engine and its instance manager see it. */
   public record ReplicaReport(
@@ -70,19 +74,21 @@ public record VolumeReport(
   /** Of a volume and what belongs to it. */
   public static VolumeReport of(
       Volume volume,
-      Optional<Engine> engine,
+      List<Engine> engines,
       List<Replica> replicas,
       Optional<VolumeAttachment> attachment) {
     Volume.Spec spec = volume.spec();
     Volume.Status status = volume.status();
+    Optional<Engine> engine = engines.stream().filter(one -> one.spec().isActive()).findFirst();
     // Detached from a node that is down, an engine has the last that was heard of it.
-    Optional<Engine> heard = engine.filter(_ -> status.state() != Volume.State.DETACHED);
+    boolean isDetached = status.state() == Volume.State.DETACHED;
     TreeMap<String, String> endpoints = new TreeMap<>();
-    heard.ifPresent(one -> {
-      if (!one.status().endpoints().isEmpty()) {
+    for (Engine one : engines) {
+      if (!isDetached && !one.status().endpoints().isEmpty()) {
         endpoints.put(one.spec().nodeID(), one.status().endpoints().getFirst());
       }
-    });
+    }
+    Optional<Engine> heard = engine.filter(_ -> !isDetached);
     List<TicketReport> tickets = new ArrayList<>();
     attachment.ifPresent(one ->
         one.tickets()
@@ -107,6 +113,7 @@ public record VolumeReport(
         "",
         status.currentImage(),
         spec.image(),
+        report(status.upgrade()),
         spec.numberOfReplicas(),
         spec.isMigratable(),
         engine.map(VolumeReport::report).orElse(new EngineReport("", "", "", "", "", 0, 0)),
@@ -114,6 +121,14 @@ public record VolumeReport(
         endpoints,
         tickets,
         status.conditions().stream().map(VolumeReport::report).toList());
+  }
+
+  private static UpgradeReport report(Volume.Upgrade upgrade) {
+    return new UpgradeReport(
+        upgrade.phase() == Volume.Upgrade.Phase.NONE ? "" : upgrade.phase().text(),
+        upgrade.image(),
+        upgrade.attempts(),
+        upgrade.lastError());
   }
 
   private static EngineReport report(Engine engine) {

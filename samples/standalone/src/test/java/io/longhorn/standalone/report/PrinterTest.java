@@ -10,6 +10,7 @@ import io.longhorn.standalone.report.VolumeReport.ConditionReport;
 import io.longhorn.standalone.report.VolumeReport.EngineReport;
 import io.longhorn.standalone.report.VolumeReport.ReplicaReport;
 import io.longhorn.standalone.report.VolumeReport.TicketReport;
+import io.longhorn.standalone.report.VolumeReport.UpgradeReport;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -32,6 +33,7 @@ final class PrinterTest {
           "",
           "default",
           "default",
+          new UpgradeReport("switching", "next", 2, "it said: no"),
           3,
           true,
           new EngineReport("v-e-0", "running", "im-1", "node-1", "default", 4711, 3),

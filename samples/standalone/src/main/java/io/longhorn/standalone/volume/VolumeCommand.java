@@ -1,4 +1,4 @@
-package io.longhorn.standalone.cluster;
+package io.longhorn.standalone.volume;
 
 import io.longhorn.api.IoError;
 import io.longhorn.api.VolumeException;
@@ -7,6 +7,11 @@ import io.longhorn.orchestration.command.Command.AttachVolume;
 import io.longhorn.orchestration.command.Command.CreateVolume;
 import io.longhorn.orchestration.command.Command.DeleteVolume;
 import io.longhorn.orchestration.command.Command.DetachVolume;
+import io.longhorn.orchestration.command.Command.UpgradeVolume;
+import io.longhorn.standalone.cluster.ClusterOptions;
+import io.longhorn.standalone.cluster.ClusterReader;
+import io.longhorn.standalone.cluster.OutputOptions;
+import io.longhorn.standalone.cluster.WaitOptions;
 import io.longhorn.standalone.report.Printer;
 import io.longhorn.standalone.report.Reports.CheckReport;
 import io.longhorn.standalone.report.Size;
@@ -74,7 +79,8 @@ public final class VolumeCommand implements Runnable {
           int replicas,
       @Option(
               names = "--migratable",
-              description = "Not there yet: it is to move between nodes while it is in use.")
+              description =
+                  "Whether it may have tickets for two nodes, to move from one to the other.")
           boolean isMigratable,
       @Option(
               names = "--frontend",
@@ -156,9 +162,13 @@ public final class VolumeCommand implements Runnable {
   }
 
   private static boolean isAttachedTo(VolumeReport volume, String node) {
+    boolean isThere =
+        volume.currentNodeID().equals(node) || volume.currentMigrationNodeID().equals(node);
     return is(volume, "attached")
-        && volume.currentNodeID().equals(node)
-        && volume.endpoints().containsKey(node);
+        && isThere
+        && volume.endpoints().containsKey(node)
+        && volume.tickets().stream()
+            .anyMatch(ticket -> ticket.node().equals(node) && ticket.satisfied());
   }
 
   @Command(
@@ -203,6 +213,63 @@ public final class VolumeCommand implements Runnable {
                     now.isEmpty() || !now.get().tickets().isEmpty() || is(now.get(), "detached")));
       }
     }
+  }
+
+  @Command(
+      description =
+          "Runs a volume from another engine image: under its clients if that can be done, else"
+              + " when it is detached.",
+      mixinStandardHelpOptions = true)
+  void upgrade(
+      @Mixin ClusterOptions cluster,
+      @Parameters(paramLabel = "NAME", description = "The volume.") String name,
+      @Option(
+              names = "--image",
+              defaultValue = "",
+              paramLabel = "IMAGE",
+              description = "What it is to run from.")
+          String image,
+      @Option(
+              names = "--rollback",
+              description = "Back to the image that it still runs from; the upgrade is given up.")
+          boolean isRollback,
+      @Mixin WaitOptions waiting) {
+    if (image.isEmpty() != isRollback) {
+      throw cluster.misused("use one of --image and --rollback");
+    }
+    try (ClusterClient client = cluster.connect()) {
+      client.run(new UpgradeVolume(name, image));
+      if (waiting.isWaiting()) {
+        VolumeReport now =
+            require("upgraded", await(client, name, waiting, VolumeCommand::isUpgradeSettled));
+        cluster.out().println(runsFrom(now));
+      }
+    }
+  }
+
+  /** Whether it runs from what it is to, or nothing more is done before somebody detaches it. */
+  private static boolean isUpgradeSettled(Optional<VolumeReport> now) {
+    return now.isEmpty()
+        || now.get().currentImage().equals(now.get().image())
+        || whyNotLive(now.get()).isPresent();
+  }
+
+  private static Optional<String> whyNotLive(VolumeReport volume) {
+    return volume.conditions().stream()
+        .filter(condition -> condition.reason().equals("U6"))
+        .map(VolumeReport.ConditionReport::message)
+        .findFirst();
+  }
+
+  private static String runsFrom(VolumeReport volume) {
+    String is = "volume " + volume.name() + " runs from image " + volume.currentImage();
+    return volume.currentImage().equals(volume.image())
+        ? is
+        : is
+            + ", and from "
+            + volume.image()
+            + " when it is detached: "
+            + whyNotLive(volume).orElse("");
   }
 
   @Command(description = "Shows one volume, or all.", mixinStandardHelpOptions = true)
@@ -260,11 +327,13 @@ public final class VolumeCommand implements Runnable {
     }
     list(out, output, List.of(volume));
     out.println();
-    new Table("ENGINE", "STATE", "NODE", "GENERATION", "PID")
+    new Table("ENGINE", "STATE", "NODE", "IMAGE", "INSTANCE MANAGER", "GENERATION", "PID")
         .row(
             volume.engine().name(),
             volume.engine().state(),
             volume.engine().node(),
+            volume.engine().image(),
+            volume.engine().instanceManager(),
             volume.engine().generation(),
             volume.engine().pid())
         .print(out);
@@ -277,6 +346,14 @@ public final class VolumeCommand implements Runnable {
         .forEach(
             ticket -> tickets.row(ticket.id(), ticket.node(), ticket.satisfied(), ticket.reason()));
     tickets.print(out);
+    if (!volume.conditions().isEmpty()) {
+      out.println();
+      Table conditions = new Table("WAITING", "RULE", "FOR", "SINCE");
+      volume
+          .conditions()
+          .forEach(why -> conditions.row(why.type(), why.reason(), why.message(), why.since()));
+      conditions.print(out);
+    }
   }
 
   static void replicas(PrintWriter out, List<ReplicaReport> replicas) {

@@ -1,7 +1,9 @@
-package io.longhorn.standalone.cluster;
+package io.longhorn.standalone.volume;
 
 import io.longhorn.orchestration.command.ClusterClient;
 import io.longhorn.orchestration.command.Command.TakeSnapshot;
+import io.longhorn.standalone.cluster.ClusterOptions;
+import io.longhorn.standalone.cluster.OutputOptions;
 import io.longhorn.standalone.report.Printer;
 import io.longhorn.standalone.report.Reports;
 import io.longhorn.standalone.report.Reports.SnapshotReport;

@@ -1,6 +1,9 @@
-package io.longhorn.standalone.cluster;
+package io.longhorn.standalone.volume;
 
 import io.longhorn.orchestration.command.ClusterClient;
+import io.longhorn.standalone.cluster.ClusterOptions;
+import io.longhorn.standalone.cluster.ClusterReader;
+import io.longhorn.standalone.cluster.OutputOptions;
 import io.longhorn.standalone.report.Printer;
 import io.longhorn.standalone.report.VolumeReport;
 import picocli.CommandLine.Command;
