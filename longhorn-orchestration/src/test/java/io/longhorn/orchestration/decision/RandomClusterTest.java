@@ -2,35 +2,45 @@ package io.longhorn.orchestration.decision;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.longhorn.api.ReplicaId;
 import io.longhorn.api.cluster.ClusterObject;
 import io.longhorn.api.cluster.Engine;
-import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.ObjectKey;
+import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.Volume.Robustness;
 import io.longhorn.api.cluster.VolumeAttachment;
+import io.longhorn.api.cluster.VolumeAttachment.Ticket;
+import io.longhorn.api.membership.VolumeRecord;
 import io.longhorn.orchestration.Seed;
 import io.longhorn.orchestration.decision.ManagerSeen.State;
+import io.longhorn.orchestration.decision.control.ControlCore;
+import io.longhorn.orchestration.decision.volume.AdmissionRule;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 import org.junit.jupiter.api.Test;
 
 /**
- * Small clusters at random: tickets come and go, processes crash, instance managers die and freeze,
- * nodes lose their power, actions are lost or late, conflicts cut plans off. In between and after
- * it the promises of the planners hold; when all obey again, all is as wanted.
+ * Small clusters at random: tickets come and go, volumes migrate and guests move, engines are
+ * upgraded, processes crash, instance managers die and freeze, nodes lose their power, actions are
+ * lost or late, conflicts cut plans off anywhere. In between and after it the promises of the
+ * planners hold; when all obey again, all is as wanted.
  */
 final class RandomClusterTest {
   private static final int RUNS = Integer.getInteger("longhorn.runs", 60);
   private static final int STEPS = 120;
   private static final int FIXPOINT_ROUNDS = 12;
-  private static final int HEALED_ROUNDS = 150;
+  private static final int HEALED_ROUNDS = 600;
+  private static final List<String> IMAGES = List.of(Names.DEFAULT_IMAGE, "v2");
 
   private static final class Run {
     final RandomGenerator random;
@@ -41,11 +51,13 @@ final class RandomClusterTest {
     Run(long seed) {
       random = RandomGeneratorFactory.of("L64X128MixRandom").create(seed);
       cluster = new SmallCluster(1 + random.nextInt(4));
+      cluster.addImage("v2");
       create();
     }
 
     void create() {
-      cluster.create("v" + ++volumes, 1 + random.nextInt(cluster.hosts.size()));
+      cluster.create(
+          "v" + ++volumes, 1 + random.nextInt(cluster.hosts.size()), random.nextInt(3) > 0);
     }
 
     // ---- a step --------------------------------------------------------------------------------
@@ -59,8 +71,9 @@ final class RandomClusterTest {
       List<Action> carriedOut = plan.subList(0, Math.min(done, plan.size()));
       TreeMap<ObjectKey, ClusterObject> before = new TreeMap<>(cluster.objects);
       cluster.store(carriedOut);
-      requireEnginesLeftAlone(before);
-      requireEnginesStoppedFirst(view, before);
+      requireOwnersLeftAlone(before);
+      requireReplicasKept(view, before);
+      requireDirectoriesNamed();
       for (Action action : carriedOut) {
         if (action instanceof Action.ProcessAction process) {
           requireSafe(view, process);
@@ -79,7 +92,7 @@ final class RandomClusterTest {
     }
 
     void advance(boolean isCalm) {
-      for (SmallCluster.Host host : cluster.hosts.values()) {
+      for (SmallCluster.Host host : cluster.allHosts()) {
         for (String name : List.copyOf(host.processes.keySet())) {
           if (isCalm || random.nextBoolean()) {
             cluster.advance(host, name);
@@ -94,8 +107,8 @@ final class RandomClusterTest {
     // ---- what goes wrong, and what people want -------------------------------------------------
 
     void disturb() {
-      SmallCluster.Host host = any(List.copyOf(cluster.hosts.values()));
-      switch (random.nextInt(14)) {
+      SmallCluster.Host host = any(cluster.allHosts());
+      switch (random.nextInt(18)) {
         case 0 -> host.die();
         case 1 -> host.isFrozen = host.isAlive;
         case 2 -> cluster.thaw(host);
@@ -109,6 +122,9 @@ final class RandomClusterTest {
         }
         case 9, 10, 11 -> attach(host.node);
         case 12 -> detach();
+        case 13, 14 -> moveGuest();
+        case 15 -> upgrade();
+        case 16 -> cluster.nowMillis += 1L << random.nextInt(20);
         default -> {
           if (random.nextInt(6) == 0 && !cluster.volumes().isEmpty()) {
             cluster.change(
@@ -130,15 +146,64 @@ final class RandomClusterTest {
     void attach(String node) {
       if (!cluster.volumes().isEmpty()) {
         Volume volume = any(cluster.volumes());
-        if (!volume.isDeleted() && cluster.attachment(volume.name()).tickets().isEmpty()) {
-          cluster.attach(volume.name(), node);
+        VolumeAttachment attachment = cluster.attachment(volume.name());
+        String type = volume.isMigratable() ? "csi-attacher" : "longhorn-api";
+        Ticket ticket =
+            new Ticket(
+                node,
+                type,
+                node,
+                "",
+                false,
+                cluster.nowMillis,
+                new io.longhorn.api.cluster.Condition("Satisfied", false, "", "", 0));
+        boolean isFirst = attachment.tickets().isEmpty();
+        boolean isAdmitted = AdmissionRule.refusal(volume, attachment, ticket).isEmpty();
+        if (!volume.isDeleted() && (isFirst || (volume.isMigratable() && isAdmitted))) {
+          cluster.put(attachment.with(ticket));
         }
       }
     }
 
     void detach() {
       if (!cluster.volumes().isEmpty()) {
-        cluster.detach(any(cluster.volumes()).name());
+        String volume = any(cluster.volumes()).name();
+        List<String> tickets = List.copyOf(cluster.attachment(volume).tickets().keySet());
+        if (!tickets.isEmpty()) {
+          cluster.detach(volume, any(tickets));
+        }
+      }
+    }
+
+    /** To wherever an engine may claim; before the control plane hears of it. */
+    void moveGuest() {
+      List<String> engines = new ArrayList<>();
+      for (Volume volume : cluster.volumes()) {
+        VolumeRecord record = cluster.record(volume.name());
+        if (record.phase() == VolumeRecord.Phase.MIGRATING) {
+          for (SmallCluster.Host host : cluster.allHosts()) {
+            host.processes.forEach((name, process) -> {
+              if (Names.volumeOf(name).equals(volume.name())
+                  && process.isRunning()
+                  && record.claimants().contains(process.id)) {
+                engines.add(name);
+              }
+            });
+          }
+        }
+      }
+      if (!engines.isEmpty()) {
+        cluster.claim(any(engines));
+      }
+    }
+
+    void upgrade() {
+      if (!cluster.volumes().isEmpty()) {
+        Volume volume = any(cluster.volumes());
+        if (!volume.isMigrating() && !volume.isDeleted()) {
+          String image = any(IMAGES);
+          cluster.change(volume.name(), now -> now.with(now.spec().withImage(image)));
+        }
       }
     }
 
@@ -148,93 +213,158 @@ final class RandomClusterTest {
 
     // ---- promises ------------------------------------------------------------------------------
 
-    /** No engine that runs and is wanted is given up because it cannot be seen. */
-    void requireEnginesLeftAlone(SortedMap<ObjectKey, ClusterObject> before) {
+    private static List<Engine> engines(
+        SortedMap<ObjectKey, ClusterObject> objects, String volume) {
+      return objects.values().stream()
+          .filter(object -> object instanceof Engine)
+          .map(object -> (Engine) object)
+          .filter(engine -> engine.spec().volumeName().equals(volume))
+          .toList();
+    }
+
+    private Optional<Engine> owner(SortedMap<ObjectKey, ClusterObject> objects, Volume volume) {
+      VolumeRecord record = cluster.record(volume.name());
+      return engines(objects, volume.name()).stream()
+          .filter(engine -> engine.status().id().isPresent())
+          .filter(engine -> engine.status().id().equals(record.owner()))
+          .findFirst();
+    }
+
+    /** I9: no engine that owns its volume and is wanted is given up because it cannot be seen. */
+    void requireOwnersLeftAlone(SortedMap<ObjectKey, ClusterObject> before) {
       for (Volume now : cluster.volumes()) {
-        Engine old = engine(before, now);
-        Engine engine = engine(cluster.objects, now);
-        if (old != null && engine != null && old.spec().isWanted() && !engine.spec().isWanted()) {
-          VolumeAttachment tickets = cluster.attachment(now.name());
-          boolean isWantedThere =
-              tickets.tickets().values().stream()
-                  .anyMatch(ticket -> ticket.nodeID().equals(old.spec().nodeID()));
+        Optional<Engine> old = owner(before, now).filter(engine -> engine.spec().isWanted());
+        if (old.isEmpty() || !(before.get(now.key()) instanceof Volume was)) {
+          continue;
+        }
+        Optional<ClusterObject> engine = cluster.get(ObjectKind.ENGINE, old.get().name());
+        boolean isWanted = engine.isPresent() && ((Engine) engine.get()).spec().isWanted();
+        if (!isWanted) {
+          boolean isTicketThere =
+              cluster.attachment(now.name()).tickets().values().stream()
+                  .anyMatch(ticket -> ticket.nodeID().equals(old.get().spec().nodeID()));
+          boolean isLost =
+              owner(cluster.objects, now)
+                  .map(Engine::status)
+                  .filter(status -> status.instance().currentState() != InstanceView.State.ERROR)
+                  .isEmpty();
           boolean isGivenUp =
               now.isDeleted()
-                  || !isWantedThere
+                  || !isTicketThere
+                  || isLost
                   || now.spec().nodeID().isEmpty()
-                  || now.status().state() == Volume.State.DETACHING
+                  || was.spec().nodeID().isEmpty()
+                  || was.status().state() == Volume.State.DETACHING
                   || now.status().robustness() == Robustness.FAULTED;
-          assertThat(isGivenUp).as("engine of %s is stopped, wanted and healthy", now).isTrue();
+          assertThat(isGivenUp)
+              .as("%s is stopped, owns its volume and is wanted there: %s", old.get(), now)
+              .isTrue();
         }
-        if (old != null
-            && isUnknown(engine)
-            && isAttachedByTicket(now)
-            && isAttached(before, now)) {
-          assertThat(now.status().state()).isEqualTo(Volume.State.ATTACHED);
+        Optional<Engine> seen = owner(cluster.objects, now);
+        boolean isUnknown =
+            seen.filter(one -> one.status().instance().currentState() == InstanceView.State.UNKNOWN)
+                .isPresent();
+        boolean isWantedThere =
+            !now.isDeleted()
+                && !now.spec().nodeID().isEmpty()
+                && now.status().robustness() != Robustness.FAULTED;
+        boolean wasAttached =
+            was.status().state() == Volume.State.ATTACHED
+                && was.spec().nodeID().equals(was.status().currentNodeID());
+        if (isUnknown && isWantedThere && wasAttached) {
+          assertThat(now.status().state())
+              .as("doubt detaches nothing")
+              .isEqualTo(was.status().state());
         }
       }
     }
 
-    private boolean isAttachedByTicket(Volume volume) {
-      return !volume.isDeleted()
-          && volume.status().robustness() != Robustness.FAULTED
-          && !volume.spec().nodeID().isEmpty()
-          && cluster.attachment(volume.name()).tickets().values().stream()
-              .anyMatch(ticket -> ticket.nodeID().equals(volume.spec().nodeID()));
+    /** A member of the record that has not failed is stopped only after every engine. */
+    private void requireReplicasKept(ClusterView view, SortedMap<ObjectKey, ClusterObject> before) {
+      for (ClusterObject object : cluster.objects.values()) {
+        if (object instanceof Replica replica
+            && !replica.spec().isWanted()
+            && !replica.spec().health().isFailed()
+            && before.get(replica.key()) instanceof Replica old
+            && old.spec().isWanted()
+            && old.spec().isActive()
+            && replica.spec().isActive()) {
+          requireEnginesStopped(view, replica);
+        }
+      }
     }
 
-    private static boolean isAttached(SortedMap<ObjectKey, ClusterObject> objects, Volume volume) {
-      return objects.get(volume.key()) instanceof Volume before
-          && before.status().state() == Volume.State.ATTACHED
-          && before.spec().nodeID().equals(before.status().currentNodeID());
+    private void requireEnginesStopped(ClusterView view, Replica replica) {
+      String volume = replica.spec().volumeName();
+      boolean isMember =
+          cluster.record(volume).membership().members().contains(replica.spec().id());
+      if (!isMember) {
+        return;
+      }
+      for (Engine engine : view.enginesOf(volume).values()) {
+        for (SmallCluster.Host host : cluster.allHosts()) {
+          ManagerSeen seen = view.manager(host.manager);
+          boolean isReachable =
+              seen.reach() == ManagerSeen.Reach.CONNECTED && !cluster.node(host.node).isOff();
+          ManagerSeen.Instance there = seen.instances().get(engine.name());
+          assertThat(isReachable && there != null && !there.isOver())
+              .as("%s is stopped before %s", replica, engine)
+              .isFalse();
+        }
+      }
     }
 
-    private static boolean isUnknown(Engine engine) {
-      return engine != null
-          && engine.status().instance().currentState() == InstanceView.State.UNKNOWN;
-    }
-
-    private static Engine engine(SortedMap<ObjectKey, ClusterObject> objects, Volume volume) {
-      return objects.values().stream()
-          .filter(object -> object instanceof Engine)
-          .map(object -> (Engine) object)
-          .filter(engine -> engine.spec().volumeName().equals(volume.name()))
-          .findFirst()
-          .orElse(null);
+    /** #7396, #5632: whoever has the newest data has an object that names its directory. */
+    private void requireDirectoriesNamed() {
+      for (Volume volume : cluster.volumes()) {
+        if (volume.isDeleted() || cluster.get(ObjectKind.MEMBERSHIP, volume.name()).isEmpty()) {
+          continue;
+        }
+        SortedSet<ReplicaId> named = new TreeSet<>();
+        cluster.replicas(volume.name()).forEach(replica -> named.add(replica.spec().id()));
+        assertThat(named).containsAll(cluster.record(volume.name()).membership().members());
+        assertThat(engines(cluster.objects, volume.name()))
+            .as("#6642, #4827: engines that are the volume's")
+            .filteredOn(engine -> engine.spec().isActive())
+            .hasSizeLessThanOrEqualTo(1);
+      }
     }
 
     void requireSafe(ClusterView view, Action.ProcessAction action) {
       switch (action) {
         case Action.StartEngine start -> {
-          String name = start.engine().name();
           assertThat(start.engine().spec().isWanted()).as("wanted").isTrue();
-          for (String node : cluster.hosts.keySet()) {
-            ManagerSeen seen = view.manager(SmallCluster.managerName(node));
-            ManagerSeen.Instance there = seen.instances().get(name);
-            boolean isReachable = seen.reach() == ManagerSeen.Reach.CONNECTED;
-            assertThat(isReachable && there != null && !there.isOver())
-                .as("%s may still run on %s and is started", name, node)
-                .isFalse();
-          }
+          requireNowhere(view, start.engine().name());
         }
+        case Action.StartReplica start -> requireNowhere(view, start.replica().name());
         case Action.StopInstance stop -> {
           for (ClusterObject object : cluster.objects.values()) {
             if (object instanceof Engine engine
                 && engine.name().equals(stop.instance())
-                && engine.spec().nodeID().equals(stop.manager().nodeID())) {
+                && engine.status().instance().uuid().equals(stop.uuid())) {
               assertThat(engine.spec().isWanted()).as("stopped although wanted").isFalse();
             }
           }
         }
-        case Action.DeleteDirectory delete ->
-            assertThat(isLive(delete.manager(), delete.replica().name()))
-                .as("%s is deleted while it is served", delete.replica())
-                .isFalse();
+        case Action.DeleteDirectory delete -> {
+          Replica replica = delete.replica();
+          Volume volume = cluster.volume(replica.spec().volumeName());
+          assertThat(
+                  volume.isDeleted()
+                      || !cluster
+                          .record(volume.name())
+                          .membership()
+                          .members()
+                          .contains(replica.spec().id()))
+              .as("%s has the newest data", replica)
+              .isTrue();
+          assertThat(isServed(view, replica)).as("%s is served", replica).isFalse();
+        }
+        case Action.SwapEngine swap ->
+            assertThat(cluster.engines(swap.volume().name())).as("one at a time").hasSize(1);
         case Action.StartInstanceManager _,
             Action.KillInstanceManager _,
             Action.CreateDirectory _,
-            Action.StartReplica _,
-            Action.SwapEngine _,
             Action.ConfigureEngine _,
             Action.FinishMigration _,
             Action.PromoteReplica _,
@@ -242,44 +372,29 @@ final class RandomClusterTest {
       }
     }
 
-    private boolean isLive(InstanceManager manager, String name) {
-      SmallCluster.Child process = cluster.host(manager.nodeID()).processes.get(name);
-      return process != null && !process.isOver();
-    }
-
-    private void requireEnginesStoppedFirst(
-        ClusterView view, SortedMap<ObjectKey, ClusterObject> before) {
-      for (ClusterObject object : cluster.objects.values()) {
-        if (object instanceof Replica replica
-            && !replica.spec().isWanted()
-            && before.get(replica.key()) instanceof Replica old
-            && old.spec().isWanted()) {
-          requireEngineStopped(view, replica);
-        }
+    private void requireNowhere(ClusterView view, String name) {
+      for (SmallCluster.Host host : cluster.allHosts()) {
+        ManagerSeen seen = view.manager(host.manager);
+        ManagerSeen.Instance there = seen.instances().get(name);
+        boolean isReachable = seen.reach() == ManagerSeen.Reach.CONNECTED;
+        assertThat(isReachable && there != null && !there.isOver())
+            .as("%s may still run in %s and is started", name, host.manager)
+            .isFalse();
       }
     }
 
-    /** Replicas go after the engine, wherever that can be seen. */
-    private void requireEngineStopped(ClusterView view, Replica replica) {
-      String engine = Names.engine(replica.spec().volumeName(), 0);
-      for (ClusterObject object : view.objects().values()) {
-        if (object instanceof Engine one && one.name().equals(engine)) {
-          if (one.spec().nodeID().isEmpty()) {
-            continue;
-          }
-          ManagerSeen seen = view.manager(SmallCluster.managerName(one.spec().nodeID()));
-          boolean isReachable =
-              seen.reach() == ManagerSeen.Reach.CONNECTED
-                  && !cluster.node(one.spec().nodeID()).isOff();
-          ManagerSeen.Instance there = seen.instances().get(engine);
-          assertThat(isReachable && there != null && !there.isOver())
-              .as("%s is stopped before its engine", replica)
-              .isFalse();
-        }
-      }
+    /** As far as can be seen, by any process of its directory. */
+    private boolean isServed(ClusterView view, Replica replica) {
+      return view.replicasOf(replica.spec().volumeName()).values().stream()
+          .filter(other -> other.spec().id().equals(replica.spec().id()))
+          .anyMatch(other ->
+              cluster.allHosts().stream()
+                  .filter(host -> host.node.equals(replica.spec().nodeID()))
+                  .map(host -> view.manager(host.manager).instances().get(other.name()))
+                  .anyMatch(there -> there != null && !there.isOver()));
     }
 
-    /** What is stored for one observation comes to rest. */
+    /** What is stored for one observation comes to rest, and every prefix of it goes on. */
     void requireFixpoint() {
       ClusterView view = cluster.view();
       for (int i = 0; i < FIXPOINT_ROUNDS; i++) {
@@ -299,67 +414,116 @@ final class RandomClusterTest {
           return;
         }
       }
-      throw new AssertionError("what is stored does not come to rest");
+      throw new AssertionError("what is stored does not come to rest: " + SmallCluster.plan(view));
     }
 
     // ---- the end -------------------------------------------------------------------------------
 
     void healAndRequireAllAsWanted() {
-      cluster.hosts.values().forEach(cluster::thaw);
+      cluster.allHosts().forEach(cluster::thaw);
       boolean keepsOneOff = cluster.hosts.size() > 1 && random.nextInt(3) == 0;
       cluster.hosts.keySet().forEach(node -> cluster.power(node, false));
       if (keepsOneOff) {
         cluster.power(cluster.hosts.lastKey(), true);
       }
       int rounds = 0;
-      while (!late.isEmpty() || cluster.advance() || !cluster.plan().isEmpty()) {
+      while (isBusy()) {
         step(true);
         assertThat(++rounds).as(() -> "converges: " + cluster.plan()).isLessThan(HEALED_ROUNDS);
       }
       cluster.volumes().forEach(this::requireAsWanted);
+      requireNothingLeft();
     }
+
+    /** Also what only time changes: that passes at once. */
+    private boolean isBusy() {
+      if (!late.isEmpty() || cluster.advance() || !cluster.plan().isEmpty()) {
+        return true;
+      }
+      long next =
+          ControlCore.planAll(cluster.view()).stream()
+              .mapToLong(Plan::lookAgainMillis)
+              .min()
+              .orElse(Long.MAX_VALUE);
+      boolean isLater = next != Long.MAX_VALUE && next > cluster.nowMillis + LONGEST_MILLIS;
+      if (next == Long.MAX_VALUE || isLater) {
+        return false;
+      }
+      cluster.nowMillis = Math.max(cluster.nowMillis, next);
+      return true;
+    }
+
+    private static final long LONGEST_MILLIS = 3_600_000;
 
     private void requireAsWanted(Volume volume) {
-      VolumeAttachment tickets = cluster.attachment(volume.name());
-      boolean isNodeUp =
-          !tickets.tickets().isEmpty()
-              && cluster.node(tickets.tickets().firstEntry().getValue().nodeID()).ready().isTrue();
-      boolean hasReplica =
-          cluster.replicas(volume.name()).stream()
-              .anyMatch(replica -> cluster.node(replica.spec().nodeID()).ready().isTrue());
-      boolean isMade =
-          cluster.replicas(volume.name()).stream()
-              .allMatch(replica -> replica.status().isCreated());
+      List<String> nodes =
+          cluster.attachment(volume.name()).tickets().values().stream()
+              .filter(ticket -> !ticket.type().equals("eviction"))
+              .map(Ticket::nodeID)
+              .distinct()
+              .toList();
+      List<Replica> replicas = cluster.replicas(volume.name());
+      SortedSet<ReplicaId> members = cluster.record(volume.name()).membership().members();
+      boolean hasSource =
+          replicas.stream()
+              .anyMatch(replica ->
+                  members.contains(replica.spec().id()) && isUp(replica.spec().nodeID()));
+      boolean isMade = replicas.stream().allMatch(replica -> replica.status().isCreated());
+      Volume.Status status = volume.status();
       if (volume.isDeleted()) {
-        assertThat(cluster.replicas(volume.name()))
+        assertThat(replicas)
             .as("what keeps %s from being deleted is off", volume.name())
-            .allMatch(replica -> cluster.node(replica.spec().nodeID()).isOff());
-      } else if (isMade && isNodeUp && hasReplica) {
-        assertThat(volume.status().state()).as("%s", volume).isEqualTo(Volume.State.ATTACHED);
-        long inSync =
-            cluster.replicas(volume.name()).stream()
-                .filter(replica -> cluster.node(replica.spec().nodeID()).ready().isTrue())
-                .count();
-        assertThat(volume.status().robustness())
-            .isEqualTo(
-                inSync == volume.spec().numberOfReplicas()
-                    ? Robustness.HEALTHY
-                    : Robustness.DEGRADED);
-      } else if (isMade && tickets.tickets().isEmpty()) {
-        assertThat(volume.status().state()).as("%s", volume).isEqualTo(Volume.State.DETACHED);
+            .allMatch(replica -> !isUp(replica.spec().nodeID()));
+      } else if (isMade && nodes.size() == 1 && isUp(nodes.getFirst()) && hasSource) {
+        assertThat(status.state()).as("%s", volume).isEqualTo(Volume.State.ATTACHED);
+        assertThat(status.currentNodeID()).isEqualTo(nodes.getFirst());
+        assertThat(volume.isMigrating()).as("%s", volume).isFalse();
+        requireRobust(volume);
+      } else if (isMade && nodes.isEmpty()) {
+        assertThat(status.state()).as("%s", volume).isEqualTo(Volume.State.DETACHED);
+        assertThat(volume.isFullyDetached()).isTrue();
+      } else if (isMade && nodes.size() == 2 && nodes.stream().allMatch(this::isUp) && hasSource) {
+        boolean isRefused =
+            status.condition(Names.MIGRATION).filter(why -> why.reason().equals("B3")).isPresent();
+        if (!isRefused) {
+          assertThat(status.state()).as("%s", volume).isEqualTo(Volume.State.ATTACHED);
+          assertThat(volume.spec().migrationNodeID()).as("%s", volume).isNotEmpty();
+          assertThat(status.conditions()).as("ready").isEmpty();
+        }
       }
-      requireOneEngineAtMost(volume);
     }
 
-    private void requireOneEngineAtMost(Volume volume) {
-      String engine = Names.engine(volume.name(), 0);
-      assertThat(
-              cluster.hosts.values().stream()
-                  .filter(host -> host.processes.containsKey(engine))
-                  .filter(host -> !host.processes.get(engine).isOver())
-                  .count())
-          .as("engines of %s", volume.name())
-          .isLessThanOrEqualTo(1);
+    private boolean isUp(String node) {
+      return cluster.node(node).ready().isTrue();
+    }
+
+    private void requireRobust(Volume volume) {
+      long up = cluster.hosts.keySet().stream().filter(this::isUp).count();
+      assertThat(volume.status().robustness())
+          .as("%s on %d nodes", volume, up)
+          .isEqualTo(
+              up >= volume.spec().numberOfReplicas() ? Robustness.HEALTHY : Robustness.DEGRADED);
+    }
+
+    /** No process without an object that wants it, wherever it can be seen. */
+    private void requireNothingLeft() {
+      for (SmallCluster.Host host : cluster.allHosts()) {
+        for (String name : host.processes.keySet()) {
+          boolean isWanted =
+              cluster.objects.values().stream()
+                  .anyMatch(object ->
+                      (object instanceof Engine engine
+                              && engine.name().equals(name)
+                              && engine.spec().isWanted())
+                          || (object instanceof Replica replica
+                              && replica.name().equals(name)
+                              && replica.spec().isWanted()));
+          boolean isDeleted = cluster.get(ObjectKind.VOLUME, Names.volumeOf(name)).isEmpty();
+          assertThat(isWanted || isDeleted)
+              .as("%s is left over in %s", name, host.manager)
+              .isTrue();
+        }
+      }
     }
   }
 
@@ -371,7 +535,7 @@ final class RandomClusterTest {
       try {
         run(seed);
       } catch (AssertionError | RuntimeException e) {
-        throw new AssertionError("run " + i + " of this seed", e);
+        throw new AssertionError("run " + i + " of this seed, " + seed, e);
       }
     }
   }

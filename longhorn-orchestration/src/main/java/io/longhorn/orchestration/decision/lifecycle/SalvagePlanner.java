@@ -28,7 +28,7 @@ public final class SalvagePlanner {
   /** Pause after one was salvaged, did not come into sync, and failed again; doubled each time. */
   private static final long FIRST_PAUSE_MILLIS = 10_000;
 
-  private static final long LONGEST_PAUSE_MILLIS = 300_000;
+  private static final long LONGEST_PAUSE_MILLIS = 60_000;
 
   private SalvagePlanner() {}
 
