@@ -217,14 +217,15 @@ public final class ProcessExecutor implements ActionExecutor {
         authority);
   }
 
-  /** What is deleted as a whole has to look like a replica's directory. */
+  /** What is deleted as a whole has to look like a replica's directory, whoever has it now. */
   private static String requireReplicaPath(Replica replica) {
+    String name = Names.replica(replica.spec().volumeName(), replica.spec().id());
     Path directory = Path.of(replica.spec().directory());
     Path parent = directory.getParent();
     boolean isReplica =
         directory.isAbsolute()
             && directory.equals(directory.normalize())
-            && directory.endsWith(replica.name())
+            && directory.endsWith(name)
             && parent != null
             && parent.endsWith("replicas");
     if (!isReplica) {

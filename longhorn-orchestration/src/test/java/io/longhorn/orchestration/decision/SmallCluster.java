@@ -801,10 +801,10 @@ public final class SmallCluster {
     switch (process.state) {
       case STARTING -> {
         if (name.endsWith("-create")) {
-          directories.add(name.substring(0, name.lastIndexOf('-')));
+          directories.add(directoryOf(name));
           process.end(State.STOPPED, "");
         } else if (name.endsWith("-delete")) {
-          directories.remove(name.substring(0, name.lastIndexOf('-')));
+          directories.remove(directoryOf(name));
           process.end(State.STOPPED, "");
         } else {
           run(host, name, process);
@@ -820,6 +820,14 @@ public final class SmallCluster {
       case STOPPED, ERROR -> {}
     }
     return process.state != before;
+  }
+
+  /** The directory that a process makes or deletes: that of whoever had it first. */
+  private static String directoryOf(String name) {
+    String replica = name.substring(0, name.lastIndexOf('-'));
+    return replica.matches(".*-r-[0-9a-f]{8}-[0-9]+")
+        ? replica.substring(0, replica.lastIndexOf('-'))
+        : replica;
   }
 
   private void run(Host host, String name, Child process) {

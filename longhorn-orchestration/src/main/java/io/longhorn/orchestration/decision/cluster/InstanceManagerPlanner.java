@@ -1,8 +1,11 @@
 package io.longhorn.orchestration.decision.cluster;
 
+import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.EngineImage;
 import io.longhorn.api.cluster.InstanceManager;
+import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.Node;
+import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.orchestration.decision.Action;
 import io.longhorn.orchestration.decision.Capability;
 import io.longhorn.orchestration.decision.Draft;
@@ -62,7 +65,8 @@ public final class InstanceManagerPlanner {
     boolean isCrash =
         state == InstanceManager.State.ERROR
             && (before.state() == InstanceManager.State.RUNNING
-                || before.state() == InstanceManager.State.UNKNOWN);
+                || before.state() == InstanceManager.State.UNKNOWN)
+            && (isDefault(draft, before) || isUsed(draft, before));
     if (isCrash) {
       draft.tell(
           manager,
@@ -70,6 +74,20 @@ public final class InstanceManagerPlanner {
           "InstanceManagerCrashed",
           "the process of " + manager.name() + " is gone, and with it all it had started");
     }
+  }
+
+  /** Whether what is known to run is in it; one that is not needed any more was told to end. */
+  private static boolean isUsed(Draft draft, InstanceManager manager) {
+    boolean hasReplica =
+        draft.view().replicasOn(manager.nodeID()).stream()
+            .anyMatch(replica -> isIn(replica.status().instance(), manager));
+    return hasReplica
+        || draft.view().all(ObjectKind.ENGINE, Engine.class).stream()
+            .anyMatch(engine -> isIn(engine.status().instance(), manager));
+  }
+
+  private static boolean isIn(InstanceView instance, InstanceManager manager) {
+    return instance.mayRun() && instance.instanceManagerName().equals(manager.name());
   }
 
   /** One that never answered this control plane has the process that is known of it. */
@@ -167,14 +185,7 @@ public final class InstanceManagerPlanner {
     if (!draft.view().can(Capability.MANAGE_INSTANCE_MANAGERS) || draft.isStopping()) {
       return false;
     }
-    Optional<Node> node = draft.node(manager.nodeID());
-    String image = draft.settings().text(Settings.Key.DEFAULT_INSTANCE_MANAGER_IMAGE);
-    // Rule 5.9/1: of the default image, of a kind that is wanted there.
-    // Rule 5.9/6: on a node that the cluster does not have any more it is as any other.
-    boolean isDefault =
-        manager.image().equals(image)
-            && node.filter(there -> types(draft, there).contains(manager.type())).isPresent();
-    if (isDefault) {
+    if (isDefault(draft, manager)) {
       return false;
     }
     return switch (manager.state()) {
@@ -186,6 +197,17 @@ public final class InstanceManagerPlanner {
       // Rule 5.9/4: anything else goes at once.
       case STOPPED, STARTING, ERROR -> true;
     };
+  }
+
+  private static boolean isDefault(Draft draft, InstanceManager manager) {
+    String image = draft.settings().text(Settings.Key.DEFAULT_INSTANCE_MANAGER_IMAGE);
+    // Rule 5.9/1: of the default image, of a kind that is wanted there.
+    // Rule 5.9/6: on a node that the cluster does not have any more it is as any other.
+    return manager.image().equals(image)
+        && draft
+            .node(manager.nodeID())
+            .filter(there -> types(draft, there).contains(manager.type()))
+            .isPresent();
   }
 
   /** Its process first: its object is there as long as that may be. */
