@@ -64,8 +64,8 @@ public final class ControlCore {
     draft.volume(name).ifPresent(volume -> SalvagePlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> RemountPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> EvictionPlanner.plan(draft, volume));
-    draft.volume(name).ifPresent(volume -> ReplenishPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> RebuildPlanner.plan(draft, volume));
+    draft.volume(name).ifPresent(volume -> ReplenishPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> AttachmentPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> MigrationPlanner.decide(draft, volume));
     draft.volume(name).ifPresent(volume -> UpgradePlanner.plan(draft, volume));
