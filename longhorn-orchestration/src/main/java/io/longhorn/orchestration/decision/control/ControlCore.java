@@ -69,8 +69,8 @@ public final class ControlCore {
     draft.volume(name).ifPresent(volume -> UpgradePlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> MigrationPlanner.carryOut(draft, volume));
     draft.volume(name).ifPresent(volume -> PromotionPlanner.plan(draft, volume));
-    draft.volume(name).ifPresent(volume -> ReplenishPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> RebuildPlanner.plan(draft, volume));
+    draft.volume(name).ifPresent(volume -> ReplenishPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> LifecyclePlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> ClaimantPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> DeletionPlanner.plan(draft, volume));

@@ -191,9 +191,12 @@ public final class LifecyclePlanner {
    */
   private List<String> startAll() {
     List<String> missing = new ArrayList<>();
+    SortedSet<String> used = ReplicaRule.used(draft, volume, engine);
     for (Replica replica : draft.activeReplicasOf(volume)) {
+      // One that is still to be filled, or is on its way out, is not waited for.
       boolean isOfUse =
-          !replica.spec().health().isFailed()
+          used.contains(replica.name())
+              && !replica.spec().health().isFailed()
               && replica.spec().image().equals(volume.status().currentImage());
       if (!isOfUse) {
         continue;

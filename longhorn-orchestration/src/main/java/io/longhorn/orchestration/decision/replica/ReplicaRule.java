@@ -7,7 +7,9 @@ import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.Membership;
 import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
+import io.longhorn.api.cluster.Volume.Placement.DataLocality;
 import io.longhorn.orchestration.decision.Draft;
+import io.longhorn.orchestration.decision.Names;
 import java.util.Collection;
 import java.util.Optional;
 import java.util.SortedSet;
@@ -82,12 +84,49 @@ public final class ReplicaRule {
     for (Replica replica : draft.activeReplicasOf(volume)) {
       boolean isKnown =
           record.isEmpty() || isMember(draft, volume, replica) || hasLeft(draft, volume, replica);
-      boolean isNamed = engine.spec().replicas().contains(replica.name());
-      if (engine.spec().replicas().isEmpty() ? isKnown : isNamed) {
+      if (engine.spec().replicas().isEmpty() ? isKnown : isNamed(engine, replica)) {
         used.add(replica.name());
       }
     }
     return used;
+  }
+
+  /** By the name of any of its directory: who stood by has another one, and is the same. */
+  private static boolean isNamed(Engine engine, Replica replica) {
+    String own = Names.replica(replica.spec().volumeName(), replica.spec().id());
+    return engine.spec().replicas().stream()
+        .anyMatch(name -> name.equals(own) || name.startsWith(own + "-"));
+  }
+
+  /** Whether it has never been part of its volume: it is empty, or as good as empty. */
+  public static boolean isEmpty(Draft draft, Volume volume, Replica replica) {
+    return !isMember(draft, volume, replica) && !hasLeft(draft, volume, replica);
+  }
+
+  /** Whether the record names as many that count as the volume is to have: nobody is missed. */
+  public static boolean hasEnough(Draft draft, Volume volume) {
+    return draft.activeReplicasOf(volume).stream()
+            .filter(ReplicaRule::isUsable)
+            .filter(replica -> isMember(draft, volume, replica))
+            .count()
+        >= volume.spec().numberOfReplicas();
+  }
+
+  /** Whether it is, or is to be, the one where the volume is attached, and that is wanted. */
+  public static boolean isLocal(Volume volume, Replica replica) {
+    return volume.spec().placement().dataLocality() != DataLocality.DISABLED
+        && replica.spec().nodeID().equals(volume.spec().nodeID());
+  }
+
+  /** Whether it is empty, nobody has begun to fill it, and there are enough without it. */
+  public static boolean isSpare(Draft draft, Volume volume, Replica replica) {
+    return isEmpty(draft, volume, replica)
+        && hasEnough(draft, volume)
+        && !isLocal(volume, replica)
+        && draft
+            .engineOf(volume)
+            .filter(engine -> used(draft, volume, engine).contains(replica.name()))
+            .isEmpty();
   }
 
   /**

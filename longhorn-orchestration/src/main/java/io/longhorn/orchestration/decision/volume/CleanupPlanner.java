@@ -7,7 +7,6 @@ import io.longhorn.api.cluster.Node;
 import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Replica.Health;
 import io.longhorn.api.cluster.Volume;
-import io.longhorn.api.cluster.Volume.Placement.DataLocality;
 import io.longhorn.api.membership.MembershipRecord;
 import io.longhorn.orchestration.decision.Capability;
 import io.longhorn.orchestration.decision.Draft;
@@ -87,7 +86,9 @@ public final class CleanupPlanner {
     }
     return replica.spec().health().isFailed()
         ? whyHopeless(replica)
-        : isSpare(replica) ? Optional.of("it is not needed any more") : Optional.empty();
+        : ReplicaRule.isSpare(draft, volume, replica)
+            ? Optional.of("it is not needed any more")
+            : Optional.empty();
   }
 
   private Optional<String> whyHopeless(Replica replica) {
@@ -112,7 +113,7 @@ public final class CleanupPlanner {
       return Optional.of("node " + replica.spec().nodeID() + " is gone");
     }
     // Rule 7.7: it had to leave anyway.
-    if (replica.spec().isEvictionRequested() && hasEnough()) {
+    if (replica.spec().isEvictionRequested() && ReplicaRule.hasEnough(draft, volume)) {
       return Optional.of("it is evicted");
     }
     boolean isOneTooMany =
@@ -127,35 +128,11 @@ public final class CleanupPlanner {
         : Optional.empty();
   }
 
-  /** Whether the record has as many members as the volume is to have: nobody is missed. */
-  private boolean hasEnough() {
-    return replicas.stream()
-            .filter(ReplicaRule::isUsable)
-            .filter(other -> ReplicaRule.isMember(draft, volume, other))
-            .count()
-        >= volume.spec().numberOfReplicas();
-  }
-
   /** Whether it was in sync, and its engine was told to do without it. */
   private boolean isLeftOut(Replica replica) {
     return ReplicaRule.wasHealthy(replica)
         && engine.filter(one -> !one.spec().replicas().isEmpty()).isPresent()
         && !used.contains(replica.name());
-  }
-
-  /** Whether it waits to be filled although there are enough without it. */
-  private boolean isSpare(Replica replica) {
-    return !ReplicaRule.wasHealthy(replica)
-        && !ReplicaRule.hasLeft(draft, volume, replica)
-        && !used.contains(replica.name())
-        && hasEnough()
-        && !isLocal(replica);
-  }
-
-  /** Whether it is, or is to be, the one where the volume is attached. */
-  private boolean isLocal(Replica replica) {
-    return volume.spec().placement().dataLocality() != DataLocality.DISABLED
-        && replica.spec().nodeID().equals(volume.spec().nodeID());
   }
 
   private void remove(Replica replica) {
@@ -228,7 +205,7 @@ public final class CleanupPlanner {
   private Comparator<Replica> victims(List<Replica> inSync) {
     return Comparator.comparing((Replica replica) -> !replica.spec().isEvictionRequested())
         .thenComparing(this::isOnReadyNode)
-        .thenComparing(this::isLocal)
+        .thenComparing(replica -> ReplicaRule.isLocal(volume, replica))
         .thenComparingLong(replica -> -crowd(replica, inSync, true))
         .thenComparingLong(replica -> -crowd(replica, inSync, false))
         .thenComparing(Replica::name, Comparator.reverseOrder());

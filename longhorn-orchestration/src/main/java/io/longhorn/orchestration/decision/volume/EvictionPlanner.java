@@ -25,7 +25,7 @@ import java.util.Optional;
  * their place, {@link CleanupPlanner} takes them away.
  */
 public final class EvictionPlanner {
-  /** Kind of the ticket that a volume has while its replicas move, and its id. */
+  /** Id of the ticket that a volume has while its replicas move. */
   public static final String TICKET = "eviction";
 
   private EvictionPlanner() {}
@@ -103,7 +103,8 @@ public final class EvictionPlanner {
 
   private static Ticket ticket(Draft draft, String node) {
     Condition waiting = draft.condition("Satisfied", false, "Waiting", "just asked for");
-    return new Ticket(TICKET, TICKET, node, "", true, draft.nowMillis(), waiting);
+    return new Ticket(
+        TICKET, TicketType.EVICTION.text(), node, "", true, draft.nowMillis(), waiting);
   }
 
   /** Only while nobody else has it attached, or wants it so: evicting goes on there as well. */

@@ -10,7 +10,6 @@ import io.longhorn.orchestration.decision.Draft;
 import io.longhorn.orchestration.decision.Names;
 import io.longhorn.orchestration.decision.Settings;
 import io.longhorn.orchestration.decision.replica.ReplicaRule;
-import java.util.List;
 import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeSet;
@@ -24,6 +23,11 @@ public final class RebuildPlanner {
   /** How the reason begins with which an engine says that it gives up on filling a replica. */
   public static final String FAILED = "rebuild failed";
 
+  /** So long one that was in sync may take until it begins to come back. */
+  static final long GIVE_UP_MILLIS = 60_000;
+
+  private static final String GIVE_UP = "7.6/3";
+
   private RebuildPlanner() {}
 
   /** What is filled next. */
@@ -31,13 +35,20 @@ public final class RebuildPlanner {
     Optional<Engine> engine = draft.engineOf(volume);
     if (volume.isDeleted()
         || engine.isEmpty()
-        || !draft.view().can(Capability.REBUILD)
         || !ReplicaRule.isServed(draft, volume)
         || draft.membershipOf(volume).isEmpty()) {
       return;
     }
-    markFailed(draft, volume, engine.get());
-    begin(draft, volume, draft.engineOf(volume).orElseThrow());
+    for (Replica replica : draft.activeReplicasOf(volume)) {
+      if (ReplicaRule.isEmpty(draft, volume, replica)) {
+        dropFailed(draft, volume, replica);
+      } else {
+        giveUp(draft, volume, replica);
+      }
+    }
+    if (draft.view().can(Capability.REBUILD)) {
+      begin(draft, volume, draft.engineOf(volume).orElseThrow());
+    }
   }
 
   /**
@@ -55,48 +66,85 @@ public final class RebuildPlanner {
     return draft.activeReplicasOf(volume).stream()
         .filter(replica -> used.contains(replica.name()))
         .filter(replica -> !replica.spec().health().isFailed())
-        .filter(replica ->
-            !ReplicaRule.isMember(draft, volume, replica)
-                && !ReplicaRule.hasLeft(draft, volume, replica))
+        .filter(replica -> ReplicaRule.isEmpty(draft, volume, replica))
         .findFirst();
   }
 
-  /** One whose process ended, or that its engine gave up, has failed; it is used again later. */
-  private static void markFailed(Draft draft, Volume volume, Engine engine) {
-    SortedSet<String> used = ReplicaRule.used(draft, volume, engine);
-    for (Replica replica : draft.activeReplicasOf(volume)) {
-      Optional<String> why =
-          isNew(draft, volume, replica) ? whyFailed(draft, volume, replica) : Optional.empty();
-      if (why.isPresent()) {
-        // Rule 7.6/3: out of the engine first: it is not to wait for what is being stopped.
-        drop(draft, volume, replica.name(), used);
-        draft.put(
-            replica.with(
-                replica
-                    .spec()
-                    .withHealth(replica.spec().health().failed(draft.nowMillis()))
-                    .withWanted(false)));
-        draft.tell(
-            replica, true, "RebuildFailed", replica.name() + " was not rebuilt: " + why.get());
-      }
+  // ---- what failed ------------------------------------------------------------------------------
+
+  /** An empty one whose process ended, or that its engine gave up; it is used again later. */
+  private static void dropFailed(Draft draft, Volume volume, Replica replica) {
+    boolean isKnown = replica.spec().health().isFailed();
+    Optional<String> why =
+        isKnown
+            ? Optional.of("it has failed")
+            : whyFailed(draft, volume, replica).filter(_ -> replica.spec().isWanted());
+    if (why.isEmpty()) {
+      return;
+    }
+    // Rule 7.6/3: out of the engine first: that is not to wait for what is being stopped.
+    Engine engine = draft.engineOf(volume).orElseThrow();
+    SortedSet<String> rest = new TreeSet<>(ReplicaRule.used(draft, volume, engine));
+    boolean isUsed = rest.remove(replica.name());
+    if (isUsed) {
+      draft.put(engine.with(engine.spec().withReplicas(rest)));
+    }
+    if (!isKnown) {
+      fail(draft, replica);
+    }
+    if (!isKnown || isUsed) {
+      draft.tell(replica, true, "RebuildFailed", replica.name() + " was not filled: " + why.get());
     }
   }
 
-  private static void drop(Draft draft, Volume volume, String name, SortedSet<String> used) {
-    if (used.contains(name)) {
-      SortedSet<String> rest = new TreeSet<>(used);
-      rest.remove(name);
-      Engine now = draft.engineOf(volume).orElseThrow();
-      draft.put(now.with(now.spec().withReplicas(rest)));
-    }
+  private static void fail(Draft draft, Replica replica) {
+    draft.put(
+        replica.with(
+            replica
+                .spec()
+                .withHealth(replica.spec().health().failed(draft.nowMillis()))
+                .withWanted(false)));
   }
 
-  /** Whether it counts and has never been part of the volume. */
-  private static boolean isNew(Draft draft, Volume volume, Replica replica) {
-    return !replica.spec().health().isFailed()
-        && !ReplicaRule.isMember(draft, volume, replica)
-        && !ReplicaRule.hasLeft(draft, volume, replica)
-        && replica.spec().isWanted();
+  /**
+   * One that was in sync, was used again, runs, and yet does not come back while others serve: it
+   * is stopped, and tried again like one that could not be filled.
+   */
+  private static void giveUp(Draft draft, Volume volume, Replica replica) {
+    boolean isReturning =
+        replica.spec().isWanted()
+            && !replica.spec().health().isFailed()
+            && !replica.spec().health().isHealthy()
+            && replica.status().instance().currentState() == InstanceView.State.RUNNING
+            && ReplicaRule.hasLeft(draft, volume, replica);
+    Optional<Engine.Member> said =
+        ReplicaRule.said(draft, volume, replica.spec().id())
+            .filter(member -> member.mode() == ReplicaMode.ERR);
+    boolean isServing =
+        draft
+            .ownerOf(volume)
+            .filter(owner -> owner.status().isServing() && owner.status().inSync() > 0)
+            .isPresent();
+    if (!isReturning || said.isEmpty() || !isServing) {
+      return;
+    }
+    // Rule 7.6/3: nobody counts how often its engine tried; it has had time enough.
+    long until = draft.sinceMillis(volume, Names.REPLICAS, GIVE_UP) + GIVE_UP_MILLIS;
+    if (until <= draft.nowMillis()) {
+      fail(draft, replica);
+      draft.tell(
+          replica,
+          true,
+          "RebuildFailed",
+          replica.name() + " did not come back: " + said.get().reason());
+      return;
+    }
+    draft.waits(
+        volume,
+        Names.REPLICAS,
+        GIVE_UP,
+        replica.name() + " does not come back: " + said.get().reason());
+    draft.lookAgain(until);
   }
 
   private static Optional<String> whyFailed(Draft draft, Volume volume, Replica replica) {
@@ -114,18 +162,25 @@ public final class RebuildPlanner {
         .filter(reason -> reason.startsWith(FAILED));
   }
 
+  // ---- what is filled ---------------------------------------------------------------------------
+
   private static void begin(Draft draft, Volume volume, Engine engine) {
     SortedSet<String> used = ReplicaRule.used(draft, volume, engine);
     Optional<Replica> filling = filling(draft, volume, used);
     if (filling.isPresent()) {
       tellProgress(draft, volume, filling.get());
     }
-    List<Replica> waiting =
-        draft.activeReplicasOf(volume).stream()
-            .filter(replica -> isNew(draft, volume, replica))
-            .filter(replica -> !used.contains(replica.name()))
-            .toList();
-    for (Replica replica : waiting) {
+    for (Replica replica : draft.activeReplicasOf(volume)) {
+      boolean isWaiting =
+          ReplicaRule.isEmpty(draft, volume, replica)
+              && !replica.spec().health().isFailed()
+              && !used.contains(replica.name())
+              && !ReplicaRule.isSpare(draft, volume, replica);
+      if (!isWaiting) {
+        continue;
+      }
+      // One that waited when the volume was detached was stopped with it.
+      draft.put(replica.wanted(true));
       Optional<Wait> why = whyNotYet(draft, volume, replica, filling);
       if (why.isEmpty()) {
         SortedSet<String> next = new TreeSet<>(used);
@@ -151,7 +206,8 @@ public final class RebuildPlanner {
     if (filling.isPresent()) {
       return wait("7.6/1", replica.name() + " is filled after " + filling.get().name());
     }
-    if (replica.status().instance().currentState() != InstanceView.State.RUNNING) {
+    boolean isUp = replica.status().instance().currentState() == InstanceView.State.RUNNING;
+    if (!isUp || !replica.spec().isWanted()) {
       return wait(
           "7.6/1",
           replica.name()

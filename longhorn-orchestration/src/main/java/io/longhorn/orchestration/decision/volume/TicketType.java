@@ -40,6 +40,11 @@ enum TicketType {
     return of(ticket) == CSI_ATTACHER;
   }
 
+  /** As a ticket says it. */
+  String text() {
+    return text;
+  }
+
   int level() {
     return level;
   }

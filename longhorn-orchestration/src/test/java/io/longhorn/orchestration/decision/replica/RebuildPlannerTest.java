@@ -73,7 +73,8 @@ final class RebuildPlannerTest {
     "7.6/4, it is about to be migrated,      false, 7.6/4",
     "7.6/4, another engine is left,          false, 7.6/4",
     "7.6/3, it has failed,                   false, ''",
-    "7.6/1, it is not wanted,                false, ''",
+    "7.6/1, it was stopped with its volume,  false, 7.6/1",
+    "7.6/1, it is not needed any more,       false, ''",
     "7.6/1, nobody can fill it,              false, ''",
     "7.6/1, the volume is detached,          false, ''",
     "7.6/1, the engine does not run,         false, ''",
@@ -106,7 +107,8 @@ final class RebuildPlannerTest {
                   Engine.Status.NONE));
       case "it has failed" ->
           world.replicaSpec(4, spec -> spec.withHealth(spec.health().failed(NOW)));
-      case "it is not wanted" -> world.replicaSpec(4, spec -> spec.withWanted(false));
+      case "it was stopped with its volume" -> world.replicaSpec(4, spec -> spec.withWanted(false));
+      case "it is not needed any more" -> world.spec(spec -> spec.with(2, 0, spec.placement()));
       case "nobody can fill it" -> world.without(Capability.REBUILD);
       case "the volume is detached" -> world.status(now -> now.with(Volume.State.DETACHED, ""));
       case "the engine does not run" ->
@@ -117,7 +119,9 @@ final class RebuildPlannerTest {
     Plan plan = plan(world);
     assertThat(uses(world, 4)).as(rule + " " + what).isEqualTo(begins);
     assertThat(ReplicaWorld.waitsFor(plan)).as(rule + " " + what).isEqualTo(waits);
-    assertThat(plan(world).actions()).as("applied").isEmpty();
+    if (!what.equals("it was stopped with its volume")) {
+      assertThat(plan(world).actions()).as("applied").isEmpty();
+    }
   }
 
   /** So many other volumes with a replica that is being filled on node-4. */
@@ -235,6 +239,66 @@ final class RebuildPlannerTest {
     assertThat(world.replica(4).spec().isWanted()).as("wanted").isEqualTo(!isFailed);
     assertThat(uses(world, 4)).as("used").isEqualTo(!isFailed);
     assertThat(plan(world).actions()).as("applied").isEmpty();
+  }
+
+  @Test
+  void anEmptyOneThatSomebodyElseMarkedIsTakenOutOfItsEngineToo() {
+    // Rule 7.6/3: used again, it is filled when it is its turn, not at once.
+    ReplicaWorld world = world();
+    use(world, 1, 2, 4);
+    world.replicaSpec(4, spec -> spec.withHealth(Health.NEW.failed(NOW)).withWanted(false));
+    plan(world);
+    assertThat(uses(world, 4)).isFalse();
+    assertThat(world.told).extracting(tell -> tell.reason()).containsExactly("RebuildFailed");
+    assertThat(plan(world).actions()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    // One that was in sync was used again, and runs. What its engine says, and for how long:
+    // failed?
+    "7.6/3, ERR, true,  59999,  false",
+    "7.6/3, ERR, true,  60000,  true",
+    "7.6/3, WO,  true,  999999, false",
+    "7.6/3, ERR, false, 999999, false",
+  })
+  void whoDoesNotComeBackIsGivenUpAfterAWhile(
+      String rule, ReplicaMode mode, boolean isServing, long afterMillis, boolean isFailed) {
+    ReplicaWorld world = ReplicaWorld.of(3, 3);
+    world.fail(3, 5);
+    world.plan(ReplenishPlanner::plan);
+    world.replica(3, now -> now.with(world.running("node-3")));
+    world.says(3, mode, "damaged", 0);
+    if (!isServing) {
+      world.says(1, ReplicaMode.ERR, "", 0);
+      world.says(2, ReplicaMode.ERR, "", 0);
+    }
+    for (long at : new long[] {0, 1, afterMillis}) {
+      world.nowMillis = NOW + at;
+      Plan plan = plan(world);
+      // As the control core keeps it.
+      world.status(now -> now.with(plan.reasons().stream().map(reason -> reason.what()).toList()));
+    }
+    assertThat(world.replica(3).spec().health().isFailed()).as(rule).isEqualTo(isFailed);
+    assertThat(world.replica(3).spec().isWanted()).isEqualTo(!isFailed);
+    if (isFailed) {
+      assertThat(world.told.getLast().message()).endsWith(" did not come back: damaged");
+      // Stopped, it is tried again like one that could not be filled.
+      world.instance(3, InstanceView.State.STOPPED, "");
+      assertThat(world.plan(ReplenishPlanner::plan).lookAgainMillis())
+          .isEqualTo(world.nowMillis + 10_000);
+    }
+  }
+
+  @Test
+  void whoDoesNotComeBackIsGivenUpWhereNobodyCanFillAnotherOneToo() {
+    ReplicaWorld world = ReplicaWorld.of(3, 3).without(Capability.REBUILD);
+    world.fail(3, 5);
+    world.plan(ReplenishPlanner::plan);
+    world.replica(3, now -> now.with(world.running("node-3")));
+    Plan plan = plan(world);
+    assertThat(ReplicaWorld.waitsFor(plan)).isEqualTo("7.6/3");
+    assertThat(plan.lookAgainMillis()).isEqualTo(NOW + 60_000);
   }
 
   @Test
