@@ -10,7 +10,7 @@ import io.longhorn.api.cluster.Volume.State;
 import io.longhorn.orchestration.decision.Draft;
 import io.longhorn.orchestration.decision.Names;
 import io.longhorn.orchestration.decision.replica.ReplicaRule;
-import io.longhorn.orchestration.decision.volume.MigrationPlanner;
+import io.longhorn.orchestration.decision.volume.MigrationEnd;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -57,7 +57,7 @@ public final class RobustnessPlanner {
     boolean isEnding =
         volume.spec().migrationNodeID().isEmpty()
             && !volume.status().currentMigrationNodeID().isEmpty();
-    return (isEnding ? MigrationPlanner.winner(draft, volume) : draft.ownerOf(volume))
+    return (isEnding ? MigrationEnd.winner(draft, volume) : draft.ownerOf(volume))
         .or(() -> draft.engineOf(volume));
   }
 
