@@ -176,12 +176,16 @@ final class MigrationReplicas {
         .forEach(clone -> remove(draft, volume, clone));
   }
 
-  /** Its directory is another one's; one that is the only one of a member is not taken away. */
+  /**
+   * Its directory is another one's; one that is the only one of a member is not taken away, nor is
+   * one that holds its directory: it was the volume's a moment ago, and serves it.
+   */
   private static void remove(Draft draft, Volume volume, Replica clone) {
     boolean isLast =
         !RemovalRule.hasPartner(clone, draft.replicasOf(volume))
             && ReplicaRule.isMember(draft, volume, clone);
-    if (!isLast) {
+    boolean isServing = clone.status().isHolder() && clone.status().instance().mayRun();
+    if (!isLast && !isServing) {
       RemovalRule.remove(draft, volume, clone);
     }
   }

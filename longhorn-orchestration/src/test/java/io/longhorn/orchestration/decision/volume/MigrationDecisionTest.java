@@ -306,8 +306,9 @@ final class MigrationDecisionTest {
       assertThat(spec.nodeID()).as(where).isIn("", target);
       assertThat(before.spec().migrationNodeID()).as(where).isNotEmpty();
     }
-    Plan again = facts.plan((draft, volume) -> MigrationPlanner.decide(draft, volume));
-    assertThat(again.actions()).as("%s: decided once", where).isEmpty();
+    Plan again = facts.apply(MigrationPlanner::decide);
+    assertThat(MigrationFacts.told(again)).as("%s: decided once", where).isEmpty();
+    assertThat(facts.volume().spec()).as("%s: decided once", where).isEqualTo(spec);
   }
 
   /** 10.3/5: what came and went between two looks was never there. */
