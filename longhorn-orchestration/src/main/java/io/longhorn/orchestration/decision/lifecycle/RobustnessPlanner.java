@@ -84,7 +84,11 @@ public final class RobustnessPlanner {
       // Rule 7.2/1: it may serve all the time; nothing is done about it (I9).
       case UNKNOWN -> Robustness.UNKNOWN;
       case RUNNING -> served(owner).orElse(volume.status().robustness());
-      case STOPPED, STARTING, STOPPING -> volume.status().robustness();
+      // Rule 7.2/5: it was told to stop by a plan that was cut off before it said that the volume
+      // is being detached. What has it mounted has lost it, as after a crash.
+      case STOPPED ->
+          owner.spec().isWanted() ? volume.status().robustness() : Robustness.FAULTED;
+      case STARTING, STOPPING -> volume.status().robustness();
     };
   }
 

@@ -183,12 +183,7 @@ public final class MigrationEnd {
             && !volume.spec().nodeID().isEmpty()
             && MigrationPlanner.stateOf(winner) == InstanceView.State.RUNNING;
     if (mayTakeOver) {
-      draft
-          .managerOf(winner)
-          .filter(manager -> isReachable(draft, manager))
-          .ifPresent(manager -> draft.act(new Action.FinishMigration(manager, winner)));
-      draft.waits(
-          volume, Names.MIGRATION, "M6", "engine " + winner.name() + " is taking the volume over");
+      takeOver(draft, volume, winner);
       return false;
     }
     boolean isHarmless =
@@ -206,6 +201,16 @@ public final class MigrationEnd {
               + ": it cannot take the volume over");
     }
     return isHarmless;
+  }
+
+  /** Has an engine make itself the owner, and the only one that may be. */
+  static void takeOver(Draft draft, Volume volume, Engine engine) {
+    draft
+        .managerOf(engine)
+        .filter(manager -> isReachable(draft, manager))
+        .ifPresent(manager -> draft.act(new Action.FinishMigration(manager, engine)));
+    draft.waits(
+        volume, Names.MIGRATION, "M6", "engine " + engine.name() + " is taking the volume over");
   }
 
   private static boolean isNamed(

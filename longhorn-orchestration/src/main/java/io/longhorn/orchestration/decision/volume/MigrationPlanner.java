@@ -198,31 +198,17 @@ public final class MigrationPlanner {
     return message.isEmpty() ? "" : ": " + message;
   }
 
-  /**
-   * Why nobody knows whether the engine that owns the volume would hand over; empty if it runs, or
-   * if it is gone for sure: both that are left run, and neither is it.
-   */
+  /** Why nobody knows whether the engine that owns the volume would hand over; empty if it runs. */
   private static Optional<String> whyNoOwner(Draft draft, Volume volume) {
     Optional<Engine> owner = draft.ownerOf(volume);
-    if (owner.isPresent()) {
-      Engine found = owner.get();
-      return stateOf(found) == InstanceView.State.RUNNING
-          ? Optional.empty()
-          : Optional.of(
-              found.name() + ", which owns the volume, is " + stateOf(found).text() + said(found));
+    if (owner.isEmpty()) {
+      return Optional.of("no engine that runs owns the volume");
     }
-    return isOwnerGone(draft, volume)
+    Engine found = owner.get();
+    return stateOf(found) == InstanceView.State.RUNNING
         ? Optional.empty()
-        : Optional.of("it is not known which engine owns the volume");
-  }
-
-  /** Whether the owner is a start of an engine that is over, and all that there are run. */
-  private static boolean isOwnerGone(Draft draft, Volume volume) {
-    return draft.ownerOf(volume).isEmpty()
-        && draft.enginesOf(volume.name()).stream()
-            .allMatch(engine ->
-                engine.status().id().isPresent()
-                    && stateOf(engine) == InstanceView.State.RUNNING);
+        : Optional.of(
+            found.name() + ", which owns the volume, is " + stateOf(found).text() + said(found));
   }
 
   private static boolean isLinked(Engine engine, ReplicaId member) {
@@ -282,7 +268,22 @@ public final class MigrationPlanner {
       draft.waits(volume, Names.MIGRATION, "M12", ownerless.get());
       return;
     }
+    if (isOwnerOver(draft, volume, active.get())) {
+      // Rule M12: the target owned it, and died: the source takes it back, for nobody else keeps
+      // the record, and what a guest does there waits for that anyway.
+      MigrationEnd.takeOver(draft, volume, active.get());
+    }
     prepare(draft, volume, active.get(), target);
+  }
+
+  /** Whether the volume is owned by a start of an engine that is none of those that there are. */
+  private static boolean isOwnerOver(Draft draft, Volume volume, Engine active) {
+    Optional<EngineId> owner =
+        draft.membershipOf(volume).flatMap(membership -> membership.record().owner());
+    return owner.isPresent()
+        && active.status().id().isPresent()
+        && draft.enginesOf(volume.name()).stream()
+            .noneMatch(engine -> engine.status().id().equals(owner));
   }
 
   /** Why the volume cannot migrate from what owns it; empty if that runs, or nobody does. */
@@ -396,7 +397,7 @@ public final class MigrationPlanner {
     boolean areUp =
         stateOf(active) == InstanceView.State.RUNNING
             && stateOf(other) == InstanceView.State.RUNNING;
-    boolean isOwned = draft.ownerOf(volume).isPresent() || isOwnerGone(draft, volume);
+    boolean isOwned = !isOwnerOver(draft, volume, active);
     if (areUp && isOwned && source.isPresent() && target.isPresent()) {
       TreeSet<EngineId> both = new TreeSet<>(List.of(source.get(), target.get()));
       MigrationEnd.putRecord(draft, volume, both, VolumeRecord.Phase.MIGRATING);

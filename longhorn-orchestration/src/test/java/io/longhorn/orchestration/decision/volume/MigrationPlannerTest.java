@@ -250,7 +250,7 @@ final class MigrationPlannerTest {
     "true,  false, o,    true,  false, C1: G has not said who it is",
     "false, true,  o,    true,  false, C1: O has not said who it is",
     "true,  true,  g,    true,  true,  C1: the guest has moved already",
-    "true,  true,  gone, true,  true,  C1: whoever owned it is over",
+    "true,  true,  gone, true,  false, C1: M12 the source takes it back first",
     "true,  true,  o,    false, false, C1: M12 nothing while the owner is unknown",
   })
   void bothMayClaimOnceBothAreKnown(
@@ -288,6 +288,20 @@ final class MigrationPlannerTest {
       assertThat(facts.record().claimants()).as(rule).containsExactly(MigrationFacts.O_ID);
       assertThat(facts.record().phase()).as(rule).isEqualTo(Phase.NONE);
     }
+  }
+
+  @Test
+  void theSourceTakesBackWhatATargetOwnedThatIsOver() {
+    // M12: nobody else keeps the record
+    MigrationFacts facts = MigrationFacts.ready().owner(new EngineId(new UUID(8, 77)));
+    assertThat(carryOut(facts).actions())
+        .filteredOn(Action.FinishMigration.class::isInstance)
+        .singleElement()
+        .satisfies(action ->
+            assertThat(((Action.FinishMigration) action).winner().name()).isEqualTo(O));
+    assertThat(facts.engine(G).spec().isWanted()).isTrue();
+    facts.owner(MigrationFacts.O_ID);
+    assertThat(carryOut(facts).actions()).noneMatch(Action.FinishMigration.class::isInstance);
   }
 
   private static Engine unnamed(Engine engine) {
