@@ -86,8 +86,7 @@ public final class RobustnessPlanner {
       case RUNNING -> served(owner).orElse(volume.status().robustness());
       // Rule 7.2/5: it was told to stop by a plan that was cut off before it said that the volume
       // is being detached. What has it mounted has lost it, as after a crash.
-      case STOPPED ->
-          owner.spec().isWanted() ? volume.status().robustness() : Robustness.FAULTED;
+      case STOPPED -> owner.spec().isWanted() ? volume.status().robustness() : Robustness.FAULTED;
       case STARTING, STOPPING -> volume.status().robustness();
     };
   }

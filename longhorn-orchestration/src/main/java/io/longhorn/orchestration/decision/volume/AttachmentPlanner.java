@@ -130,8 +130,7 @@ public final class AttachmentPlanner {
     }
     // Rule B2: the highest level counts, the others wait.
     List<Ticket> all = counting(draft, volume);
-    int highest =
-        all.stream().mapToInt(ticket -> TicketType.of(ticket).level()).max().orElse(-1);
+    int highest = all.stream().mapToInt(ticket -> TicketType.of(ticket).level()).max().orElse(-1);
     List<Ticket> tickets =
         all.stream().filter(ticket -> TicketType.of(ticket).level() == highest).toList();
     // Rule B1: what is faulted is salvaged first.

@@ -17,8 +17,8 @@ import java.util.SortedSet;
 import java.util.TreeSet;
 
 /**
- * How a migration ends, whatever it ended with (3.1, M2 to M8): the winner takes the volume, and the
- * record names it alone; then the other engine is stopped and removed; then the winner is the
+ * How a migration ends, whatever it ended with (3.1, M2 to M8): the winner takes the volume, and
+ * the record names it alone; then the other engine is stopped and removed; then the winner is the
  * volume's engine, and what was made for it the volume's replicas. A winner that cannot take it is
  * not waited for once nothing else serves the volume.
  */
@@ -213,8 +213,7 @@ public final class MigrationEnd {
         volume, Names.MIGRATION, "M6", "engine " + engine.name() + " is taking the volume over");
   }
 
-  private static boolean isNamed(
-      Draft draft, Volume volume, VolumeRecord record, EngineId winner) {
+  private static boolean isNamed(Draft draft, Volume volume, VolumeRecord record, EngineId winner) {
     TreeSet<EngineId> alone = new TreeSet<>(List.of(winner));
     if (record.claimants().equals(alone) && record.phase() == VolumeRecord.Phase.NONE) {
       return true;
@@ -232,8 +231,7 @@ public final class MigrationEnd {
   /** Whether an engine owns the volume, or may claim it. */
   private static boolean mayServe(VolumeRecord record, Engine engine) {
     Optional<EngineId> id = engine.status().id();
-    return id.isPresent()
-        && (record.claimants().contains(id.get()) || record.owner().equals(id));
+    return id.isPresent() && (record.claimants().contains(id.get()) || record.owner().equals(id));
   }
 
   /** Names who may claim, and what goes on; everything else of the record is the engines'. */

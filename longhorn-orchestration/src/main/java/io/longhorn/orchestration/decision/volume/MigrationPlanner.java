@@ -226,9 +226,7 @@ public final class MigrationPlanner {
   public static void carryOut(Draft draft, Volume volume) {
     // Rule M0: only what may migrate, or has begun to when it still might.
     boolean isConcerned =
-        volume.isMigratable()
-            || volume.isMigrating()
-            || draft.enginesOf(volume.name()).size() > 1;
+        volume.isMigratable() || volume.isMigrating() || draft.enginesOf(volume.name()).size() > 1;
     if (!isConcerned) {
       return;
     }
@@ -315,10 +313,7 @@ public final class MigrationPlanner {
       return;
     }
     Optional<String> unfit =
-        others.stream()
-            .map(other -> whyUnfit(other, target))
-            .flatMap(Optional::stream)
-            .findFirst();
+        others.stream().map(other -> whyUnfit(other, target)).flatMap(Optional::stream).findFirst();
     if (others.size() > 1 || unfit.isPresent()) {
       // Rule M13: what is there is of another migration. Rule P1: a target that crashed is made
       // anew. The owner is never among those that go: where it is, a guest is.

@@ -123,8 +123,8 @@ final class MigrationReplicas {
             Comparator.comparing((Replica clone) -> !isOfUse(clone, sources))
                 .thenComparing(clone -> stateOf(clone) != InstanceView.State.RUNNING)
                 .thenComparing(Replica::name))
-        .forEach(clone ->
-            clones.computeIfAbsent(clone.spec().id(), _ -> new ArrayList<>()).add(clone));
+        .forEach(
+            clone -> clones.computeIfAbsent(clone.spec().id(), _ -> new ArrayList<>()).add(clone));
     return clones;
   }
 
@@ -199,22 +199,22 @@ final class MigrationReplicas {
     draft
         .replicasOf(volume)
         .forEach(replica ->
-            directories
-                .computeIfAbsent(replica.spec().id(), _ -> new ArrayList<>())
-                .add(replica));
-    directories.values().forEach(same -> {
-      Replica chosen =
-          same.stream()
-              .min(
-                  Comparator.comparing((Replica one) -> !isOwn(one, winner, same))
-                      .thenComparing(one -> !one.spec().isActive())
-                      .thenComparing(Replica::name))
-              .orElseThrow();
-      for (Replica replica : same) {
-        boolean isChosen = replica.name().equals(chosen.name());
-        draft.put(replica.with(adopted(draft, volume, replica, isChosen ? winner.name() : "")));
-      }
-    });
+            directories.computeIfAbsent(replica.spec().id(), _ -> new ArrayList<>()).add(replica));
+    directories
+        .values()
+        .forEach(same -> {
+          Replica chosen =
+              same.stream()
+                  .min(
+                      Comparator.comparing((Replica one) -> !isOwn(one, winner, same))
+                          .thenComparing(one -> !one.spec().isActive())
+                          .thenComparing(Replica::name))
+                  .orElseThrow();
+          for (Replica replica : same) {
+            boolean isChosen = replica.name().equals(chosen.name());
+            draft.put(replica.with(adopted(draft, volume, replica, isChosen ? winner.name() : "")));
+          }
+        });
   }
 
   /** Whether it was made for the winner, and nothing else has to stand in for it. */
@@ -224,16 +224,15 @@ final class MigrationReplicas {
     boolean isServedByOther =
         same.stream()
             .filter(other -> !other.name().equals(replica.name()))
-            .anyMatch(other ->
-                other.status().isHolder() && stateOf(other) == InstanceView.State.RUNNING);
+            .anyMatch(
+                other -> other.status().isHolder() && stateOf(other) == InstanceView.State.RUNNING);
     return replica.spec().engineName().equals(winner.name()) && !(isBroken && isServedByOther);
   }
 
   /**
    * @param winner whose it is from now on; empty: nobody's
    */
-  private static Replica.Spec adopted(
-      Draft draft, Volume volume, Replica replica, String winner) {
+  private static Replica.Spec adopted(Draft draft, Volume volume, Replica replica, String winner) {
     Replica.Spec spec = replica.spec();
     if (winner.isEmpty()) {
       return spec.withEngine(spec.engineName(), false);

@@ -35,6 +35,9 @@ final class MigrationCutTest {
   private static final int MOST_ROUNDS = 300;
   private static final long LONGEST_PAUSE_MILLIS = 60_000;
 
+  /** Each cut with each event takes two minutes; without this each cut has a third of them. */
+  private static final boolean IS_EVERYTHING = Boolean.getBoolean("cuts.everything");
+
   /** What is cut. */
   enum Story {
     /** From the second ticket until the target is ready. */
@@ -79,6 +82,7 @@ final class MigrationCutTest {
   void cutAnywhereAndWhateverHappensThen(Story story, int cutsAtLeast, String rules) {
     String whole = new Run(story).whole();
     int cuts = 0;
+    int pairs = 0;
     for (int round = 0; ; round++) {
       int writes = new Run(story).writesOf(round);
       if (writes < 0) {
@@ -86,6 +90,9 @@ final class MigrationCutTest {
       }
       for (int cut = 0; cut <= writes; cut++) {
         for (Then then : Then.values()) {
+          if (then != Then.NOTHING && !IS_EVERYTHING && ++pairs % 3 != 0) {
+            continue;
+          }
           String where =
               story + ", cut in round " + round + " after " + cut + " writes, then " + then;
           Run run = new Run(story);
@@ -306,8 +313,7 @@ final class MigrationCutTest {
           assertThat(record.claimants()).as(where).hasSize(isMigrating ? 2 : 1);
           assertThat(record.phase())
               .as(where)
-              .isEqualTo(
-                  isMigrating ? VolumeRecord.Phase.MIGRATING : VolumeRecord.Phase.NONE);
+              .isEqualTo(isMigrating ? VolumeRecord.Phase.MIGRATING : VolumeRecord.Phase.NONE);
           assertThat(volume.status().conditions().stream().map(Condition::reason))
               .as("%s: 7.2/5 the source crashed, and the target owns the volume", where)
               .isSubsetOf(isMigrating ? List.of("7.2/5") : List.of());

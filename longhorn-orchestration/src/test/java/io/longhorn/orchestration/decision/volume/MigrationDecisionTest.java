@@ -75,13 +75,11 @@ final class MigrationDecisionTest {
         case "g-error" -> facts.process(MigrationFacts.G, InstanceView.State.ERROR);
         case "g-gone" -> facts.remove(ObjectKind.ENGINE, MigrationFacts.G);
         case "g-unnamed" ->
-            facts.record(
-                record ->
-                    MigrationFacts.with(record, List.of(MigrationFacts.O_ID), record.phase()));
+            facts.record(record ->
+                MigrationFacts.with(record, List.of(MigrationFacts.O_ID), record.phase()));
         case "g-unlinked" -> facts.mode(MigrationFacts.G, 3, Optional.of(ReplicaMode.WO));
         case "g-silent" -> facts.mode(MigrationFacts.G, 3, Optional.empty());
-        case "c3-stopped" ->
-            facts.replicaProcess(MigrationFacts.c(3), InstanceView.State.STOPPED);
+        case "c3-stopped" -> facts.replicaProcess(MigrationFacts.c(3), InstanceView.State.STOPPED);
         case "r3-left" ->
             facts
                 .members(1, 2)
@@ -209,8 +207,7 @@ final class MigrationDecisionTest {
     situation(facts, target);
     switch (what) {
       case "-" -> {}
-      case "upgrading" ->
-          facts.volume(volume -> volume.with(volume.spec().withImage("next")));
+      case "upgrading" -> facts.volume(volume -> volume.with(volume.spec().withImage("next")));
       case "unable" -> facts.capabilities.remove(Capability.MIGRATION);
       case "plain" -> facts.volume(MigrationDecisionTest::plain);
       default -> throw new IllegalArgumentException(what);
@@ -230,8 +227,7 @@ final class MigrationDecisionTest {
   private static Volume plain(Volume volume) {
     Volume.Spec spec = volume.spec();
     return volume.with(
-        Volume.Spec.of(
-                spec.id(), spec.sizeBytes(), spec.numberOfReplicas(), false, spec.image())
+        Volume.Spec.of(spec.id(), spec.sizeBytes(), spec.numberOfReplicas(), false, spec.image())
             .withNodeID(spec.nodeID()));
   }
 
@@ -276,7 +272,10 @@ final class MigrationDecisionTest {
                   situation(facts, target);
                   String where =
                       String.join(", ", node, migration, currentMigration, tickets, engines)
-                          + ", " + target + ", " + state;
+                          + ", "
+                          + target
+                          + ", "
+                          + state;
                   assertStands(facts, where);
                   states++;
                 }

@@ -156,8 +156,8 @@ final class MigrationEndTest {
     assertThat(facts.volume().status().currentMigrationNodeID()).isEqualTo("n2");
     assertThat(acts(plan))
         .singleElement()
-        .satisfies(action ->
-            assertThat(((Action.FinishMigration) action).winner().name()).isEqualTo(G));
+        .satisfies(
+            action -> assertThat(((Action.FinishMigration) action).winner().name()).isEqualTo(G));
     assertThat(facts.engine(O).spec().isWanted()).as("the source serves until then").isTrue();
     assertThat(facts.engine(O).spec().isActive()).isTrue();
     assertThat(waitsFor(facts)).isEqualTo("M6");
@@ -298,7 +298,8 @@ final class MigrationEndTest {
   @EnumSource(Robustness.class)
   void aMigrationEndsWhateverIsKnownOfTheVolume(Robustness robustness) {
     // trap 8: the end is not frozen (6.2, #11479)
-    MigrationFacts facts = decided("n1").robustness(robustness).process(O, InstanceView.State.UNKNOWN);
+    MigrationFacts facts =
+        decided("n1").robustness(robustness).process(O, InstanceView.State.UNKNOWN);
     carryOut(facts);
     carryOut(facts);
     assertThat(facts.engine(G).spec().isWanted()).isFalse();
@@ -316,8 +317,7 @@ final class MigrationEndTest {
     "n1, n1, n2, false, M3 rolled back",
     "n2, n1, n2, false, M3 confirmed",
   })
-  void aFailureIsToldOnce(
-      String node, String current, String stored, boolean isTold, String rule) {
+  void aFailureIsToldOnce(String node, String current, String stored, boolean isTold, String rule) {
     MigrationFacts facts = MigrationFacts.ready().nodes(text(node), text(stored), current, "n2");
     Plan plan =
         facts.plan((draft, volume) -> {
@@ -442,8 +442,7 @@ final class MigrationEndTest {
       String currentMigration,
       String then,
       String rule) {
-    MigrationFacts facts =
-        MigrationFacts.ready().nodes(node, migration, current, currentMigration);
+    MigrationFacts facts = MigrationFacts.ready().nodes(node, migration, current, currentMigration);
     facts.engine(O, engine -> engine.with(engine.spec().withActive(isSource)));
     facts.engine(G, engine -> engine.with(engine.spec().withActive(isTarget)));
     Draft draft = new Draft(facts.view());

@@ -59,8 +59,7 @@ final class MigrationFacts {
       put(Node.of(node, "/d", new Condition("Ready", true, "", "", 0)));
       put(
           new InstanceManager(
-              Names.instanceManager(
-                  node, InstanceManager.Type.ALL_IN_ONE, Names.DEFAULT_IMAGE),
+              Names.instanceManager(node, InstanceManager.Type.ALL_IN_ONE, Names.DEFAULT_IMAGE),
               node,
               InstanceManager.Type.ALL_IN_ONE,
               Names.DEFAULT_IMAGE,
@@ -100,8 +99,7 @@ final class MigrationFacts {
     for (int i = 1; i <= 3; i++) {
       facts.put(facts.clone(i, 1, G));
     }
-    facts.record(
-        record -> with(record, List.of(O_ID, G_ID), VolumeRecord.Phase.MIGRATING));
+    facts.record(record -> with(record, List.of(O_ID, G_ID), VolumeRecord.Phase.MIGRATING));
     return facts;
   }
 
@@ -199,8 +197,8 @@ final class MigrationFacts {
   }
 
   MigrationFacts state(State state) {
-    return volume(volume ->
-        volume.with(volume.status().with(state, volume.status().currentNodeID())));
+    return volume(
+        volume -> volume.with(volume.status().with(state, volume.status().currentNodeID())));
   }
 
   MigrationFacts robustness(Robustness robustness) {
@@ -259,22 +257,24 @@ final class MigrationFacts {
 
   /** What an engine says of a replica; null: nothing. */
   MigrationFacts mode(String engine, int number, Optional<ReplicaMode> mode) {
-    return engine(engine, found -> {
-      TreeMap<ReplicaId, Engine.Member> members = new TreeMap<>(found.status().replicas());
-      members.remove(id(number));
-      mode.ifPresent(one -> members.put(id(number), new Engine.Member(one, "", 0, 0)));
-      Engine.Status before = found.status();
-      return found.with(
-          new Engine.Status(
-              before.instance(),
-              before.id(),
-              before.isServing(),
-              before.generation(),
-              before.state(),
-              before.endpoints(),
-              members,
-              before.currentImage()));
-    });
+    return engine(
+        engine,
+        found -> {
+          TreeMap<ReplicaId, Engine.Member> members = new TreeMap<>(found.status().replicas());
+          members.remove(id(number));
+          mode.ifPresent(one -> members.put(id(number), new Engine.Member(one, "", 0, 0)));
+          Engine.Status before = found.status();
+          return found.with(
+              new Engine.Status(
+                  before.instance(),
+                  before.id(),
+                  before.isServing(),
+                  before.generation(),
+                  before.state(),
+                  before.endpoints(),
+                  members,
+                  before.currentImage()));
+        });
   }
 
   MigrationFacts record(UnaryOperator<VolumeRecord> how) {
@@ -293,8 +293,7 @@ final class MigrationFacts {
                 .membership()
                 .next(
                     new RecordStamp(
-                        record.reservedGeneration(),
-                        record.membership().stamp().number() + 1),
+                        record.reservedGeneration(), record.membership().stamp().number() + 1),
                     new TreeSet<>(List.of(numbers).stream().map(MigrationFacts::id).toList()))));
   }
 
@@ -362,8 +361,7 @@ final class MigrationFacts {
     objects.values().forEach(view::put);
     for (ClusterObject object : objects.values()) {
       if (object instanceof InstanceManager manager) {
-        view.seen(
-            manager.name(), new ManagerSeen(ManagerSeen.Reach.CONNECTED, 7, new TreeMap<>()));
+        view.seen(manager.name(), new ManagerSeen(ManagerSeen.Reach.CONNECTED, 7, new TreeMap<>()));
       }
     }
     return view;

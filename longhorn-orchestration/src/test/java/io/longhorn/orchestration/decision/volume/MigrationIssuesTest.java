@@ -155,10 +155,7 @@ final class MigrationIssuesTest {
     facts.engine(
         O,
         engine ->
-            new Engine(
-                O,
-                Engine.Spec.stopped("v", Names.DEFAULT_IMAGE, true),
-                Engine.Status.NONE));
+            new Engine(O, Engine.Spec.stopped("v", Names.DEFAULT_IMAGE, true), Engine.Status.NONE));
     facts.apply(AttachmentPlanner::plan);
     assertThat(facts.volume().spec().nodeID()).as("B0").isEmpty();
     cycle(facts);
@@ -238,8 +235,7 @@ final class MigrationIssuesTest {
   @Test
   void issue8735AnOwnerThatIsOverForSureStopsNobody() {
     // The target owned it, died and was made anew: neither engine is the owner that the record has.
-    MigrationFacts facts =
-        MigrationFacts.ready().owner(new EngineId(new UUID(8, 77)));
+    MigrationFacts facts = MigrationFacts.ready().owner(new EngineId(new UUID(8, 77)));
     Plan plan = facts.apply(MigrationPlanner::carryOut);
     assertThat(plan.actions()).anyMatch(Action.FinishMigration.class::isInstance);
     facts.owner(MigrationFacts.O_ID);

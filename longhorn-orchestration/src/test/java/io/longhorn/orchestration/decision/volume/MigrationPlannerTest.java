@@ -43,11 +43,8 @@ final class MigrationPlannerTest {
             G,
             engine ->
                 new Engine(
-                    G,
-                    Engine.Spec.stopped("v", Names.DEFAULT_IMAGE, false),
-                    Engine.Status.NONE))
-        .record(
-            record -> MigrationFacts.with(record, List.of(MigrationFacts.O_ID), Phase.NONE));
+                    G, Engine.Spec.stopped("v", Names.DEFAULT_IMAGE, false), Engine.Status.NONE))
+        .record(record -> MigrationFacts.with(record, List.of(MigrationFacts.O_ID), Phase.NONE));
   }
 
   private static Plan carryOut(MigrationFacts facts) {
@@ -148,10 +145,8 @@ final class MigrationPlannerTest {
   void theOtherEngineIsMadeAnew(String how, String owner, boolean isGone, String rule) {
     MigrationFacts facts = MigrationFacts.ready();
     switch (how) {
-      case "on-n3" ->
-          facts.engine(G, engine -> engine.with(engine.spec().on("n3", "")));
-      default ->
-          facts.process(G, InstanceView.State.valueOf(how.toUpperCase(Locale.ROOT)));
+      case "on-n3" -> facts.engine(G, engine -> engine.with(engine.spec().on("n3", "")));
+      default -> facts.process(G, InstanceView.State.valueOf(how.toUpperCase(Locale.ROOT)));
     }
     if (owner.equals("g")) {
       facts.owner(MigrationFacts.G_ID);
@@ -297,8 +292,8 @@ final class MigrationPlannerTest {
     assertThat(carryOut(facts).actions())
         .filteredOn(Action.FinishMigration.class::isInstance)
         .singleElement()
-        .satisfies(action ->
-            assertThat(((Action.FinishMigration) action).winner().name()).isEqualTo(O));
+        .satisfies(
+            action -> assertThat(((Action.FinishMigration) action).winner().name()).isEqualTo(O));
     assertThat(facts.engine(G).spec().isWanted()).isTrue();
     facts.owner(MigrationFacts.O_ID);
     assertThat(carryOut(facts).actions()).noneMatch(Action.FinishMigration.class::isInstance);
@@ -372,8 +367,7 @@ final class MigrationPlannerTest {
       case "unsaid" -> facts.mode(O, 3, Optional.empty());
       case "failed" ->
           facts.replica(
-              third,
-              one -> one.with(one.spec().withHealth(one.spec().health().failed(20))));
+              third, one -> one.with(one.spec().withHealth(one.spec().health().failed(20))));
       case "node-down" -> facts.notReady("n3", Names.NODE_NOT_READY);
       case "node-gone" -> facts.remove(ObjectKind.NODE, "n3");
       case "trouble" -> facts.notReady("n3", "KubernetesNodePressure");
@@ -469,8 +463,7 @@ final class MigrationPlannerTest {
     "STOPPED,  false, false, P10 nothing in sync there",
     "UNKNOWN,  false, false, P10 nothing in sync there",
   })
-  void whatIsOfNoUseGoes(
-      InstanceView.State state, boolean isInSync, boolean stays, String rule) {
+  void whatIsOfNoUseGoes(InstanceView.State state, boolean isInSync, boolean stays, String rule) {
     MigrationFacts facts =
         MigrationFacts.ready()
             .replicaProcess(MigrationFacts.c(3), state)
@@ -516,8 +509,7 @@ final class MigrationPlannerTest {
   void whatWasMadeForAnotherEngineIsNotUsed() {
     // P8, P9: it is in the way of nobody; whoever cleans up takes it away
     MigrationFacts facts = MigrationFacts.ready();
-    facts.replica(
-        MigrationFacts.c(3), one -> one.with(one.spec().withEngine("v-e-7", false)));
+    facts.replica(MigrationFacts.c(3), one -> one.with(one.spec().withEngine("v-e-7", false)));
     carryOut(facts);
     assertThat(facts.replica(MigrationFacts.r(3) + "-2").spec().engineName()).isEqualTo(G);
     facts.apply(PromotionPlanner::plan);
