@@ -312,6 +312,7 @@ final class VolumeRequests {
       }
     }
     AdmissionRule.refusal(volume, attachment, wanted)
+        .or(() -> AdmissionRule.refusal(volume, draft.replicasOf(volume), wanted))
         .ifPresent(why -> {
           throw Requests.refused(IoError.BUSY, why);
         });

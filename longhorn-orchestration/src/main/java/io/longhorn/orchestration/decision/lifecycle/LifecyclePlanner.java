@@ -160,8 +160,10 @@ public final class LifecyclePlanner {
     List<String> missing = isAttached ? startUsed() : startAll();
     boolean hasRunning = draft.activeReplicasOf(volume).stream().anyMatch(this::isRunning);
     boolean isWanted = engine.spec().isWanted() || (hasRunning && missing.isEmpty());
-    // While a migration ends the volume's engine may still be the one that is to go.
-    if (!isElsewhere) {
+    // While a migration ends the volume's engine may be the one that is to go, and have crashed.
+    boolean isEnding =
+        isAttached && volume.isMigrating() && volume.spec().migrationNodeID().isEmpty();
+    if (!isElsewhere && !isEnding) {
       draft.put(engine.with(engine.spec().on(node, nbd(node)).withWanted(isWanted)));
     }
     if (isAttached) {

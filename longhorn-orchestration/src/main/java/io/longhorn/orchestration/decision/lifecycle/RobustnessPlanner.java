@@ -10,7 +10,7 @@ import io.longhorn.api.cluster.Volume.State;
 import io.longhorn.orchestration.decision.Draft;
 import io.longhorn.orchestration.decision.Names;
 import io.longhorn.orchestration.decision.replica.ReplicaRule;
-import io.longhorn.orchestration.decision.volume.MigrationPlanner;
+import io.longhorn.orchestration.decision.volume.MigrationEnd;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -57,7 +57,7 @@ public final class RobustnessPlanner {
     boolean isEnding =
         volume.spec().migrationNodeID().isEmpty()
             && !volume.status().currentMigrationNodeID().isEmpty();
-    return (isEnding ? MigrationPlanner.winner(draft, volume) : draft.ownerOf(volume))
+    return (isEnding ? MigrationEnd.winner(draft, volume) : draft.ownerOf(volume))
         .or(() -> draft.engineOf(volume));
   }
 
@@ -84,7 +84,10 @@ public final class RobustnessPlanner {
       // Rule 7.2/1: it may serve all the time; nothing is done about it (I9).
       case UNKNOWN -> Robustness.UNKNOWN;
       case RUNNING -> served(owner).orElse(volume.status().robustness());
-      case STOPPED, STARTING, STOPPING -> volume.status().robustness();
+      // Rule 7.2/5: it was told to stop by a plan that was cut off before it said that the volume
+      // is being detached. What has it mounted has lost it, as after a crash.
+      case STOPPED -> owner.spec().isWanted() ? volume.status().robustness() : Robustness.FAULTED;
+      case STARTING, STOPPING -> volume.status().robustness();
     };
   }
 

@@ -33,7 +33,7 @@ public final class AttachmentPlanner {
             false,
             "DetachSelected",
             "volume " + volume.name() + " is selected to detach from " + spec.nodeID());
-        draft.put(volume.with(spec.withNodeID("")));
+        draft.put(volume.with(spec.withNodeID("").withFrontendDisabled(false)));
       }
       return;
     }
@@ -93,8 +93,9 @@ public final class AttachmentPlanner {
     if (volume.isMigratable() && volume.isMigrating()) {
       return false;
     }
+    List<Ticket> tickets = counting(draft, volume);
     List<Ticket> here =
-        draft.attachmentOf(volume).tickets().values().stream()
+        tickets.stream()
             .filter(ticket -> ticket.nodeID().equals(volume.spec().nodeID()))
             .filter(ticket -> isCompatible(volume, ticket))
             .toList();
@@ -104,10 +105,17 @@ public final class AttachmentPlanner {
     }
     // Rule A4: whoever wants it there gives way to work elsewhere. Rule A5: otherwise it stays.
     return here.stream().allMatch(ticket -> TicketType.of(ticket).isInterruptible())
-        && draft.attachmentOf(volume).tickets().values().stream()
+        && tickets.stream()
             .anyMatch(ticket ->
                 TicketType.of(ticket).isWorkload()
                     && !ticket.nodeID().equals(volume.spec().nodeID()));
+  }
+
+  /** Tickets that say where the volume is to be, by id. */
+  private static List<Ticket> counting(Draft draft, Volume volume) {
+    return draft.attachmentOf(volume).tickets().values().stream()
+        .filter(ticket -> !TicketType.isOfShare(volume, ticket))
+        .toList();
   }
 
   /** Whether a ticket asks for what the volume is attached as. */
@@ -120,20 +128,18 @@ public final class AttachmentPlanner {
     if (!volume.isFullyDetached() || volume.isDeleted() || draft.isStopping()) {
       return Optional.empty();
     }
+    // Rule B2: the highest level counts, the others wait.
+    List<Ticket> all = counting(draft, volume);
+    int highest = all.stream().mapToInt(ticket -> TicketType.of(ticket).level()).max().orElse(-1);
+    List<Ticket> tickets =
+        all.stream().filter(ticket -> TicketType.of(ticket).level() == highest).toList();
     // Rule B1: what is faulted is salvaged first.
     if (volume.status().robustness() == Robustness.FAULTED) {
+      if (!tickets.isEmpty()) {
+        draft.waits(volume, Names.WAITING, "B1", "the volume is faulted: it is salvaged first");
+      }
       return Optional.empty();
     }
-    // Rule B2: the highest level counts, the others wait.
-    int highest =
-        draft.attachmentOf(volume).tickets().values().stream()
-            .mapToInt(ticket -> TicketType.of(ticket).level())
-            .max()
-            .orElse(-1);
-    List<Ticket> tickets =
-        draft.attachmentOf(volume).tickets().values().stream()
-            .filter(ticket -> TicketType.of(ticket).level() == highest)
-            .toList();
     // Rule B3: after a migration that failed nobody knows where the guest is: a person decides.
     if (volume.isMigratable() && isAmbiguous(tickets)) {
       refuse(draft, volume, tickets);
@@ -183,12 +189,20 @@ public final class AttachmentPlanner {
 
   private static Condition satisfied(Draft draft, Volume volume, Ticket ticket) {
     Volume.Status status = volume.status();
-    // Rule D: the ticket of a migration's target has what it asks for once its engine is ready.
+    // Rule D: what is shared is attached where it is served from; nobody serves it here.
+    if (TicketType.isOfShare(volume, ticket)) {
+      return draft.condition(SATISFIED, false, "NotShared", "nobody shares the volume out");
+    }
+    // Rule D: the ticket of a migration's target has what it asks for once its engine is ready; not
+    // while a migration to there that was rolled back is being ended.
     if (volume.isMigratable()
-        && volume.isMigrating()
         && TicketType.isCsi(ticket)
-        && ticket.nodeID().equals(status.currentMigrationNodeID())) {
-      return MigrationPlanner.isAvailable(draft, volume, ticket.nodeID())
+        && ticket.nodeID().equals(volume.spec().migrationNodeID())) {
+      boolean isThere =
+          ticket.nodeID().equals(status.currentMigrationNodeID())
+              && isCompatible(volume, ticket)
+              && MigrationPlanner.whyNotAvailable(draft, volume, ticket.nodeID()).isEmpty();
+      return isThere
           ? draft.condition(SATISFIED, true, "Attached", "")
           : waiting(draft, volume, Names.MIGRATION);
     }
@@ -201,7 +215,9 @@ public final class AttachmentPlanner {
               "AttachedWithIncompatibleParameters",
               "it is attached there with other parameters");
     }
-    return waiting(draft, volume, Names.WAITING);
+    boolean isMigration =
+        draft.conditionsOf(volume).stream().anyMatch(why -> why.type().equals(Names.MIGRATION));
+    return waiting(draft, volume, isMigration ? Names.MIGRATION : Names.WAITING);
   }
 
   private static Condition waiting(Draft draft, Volume volume, String type) {

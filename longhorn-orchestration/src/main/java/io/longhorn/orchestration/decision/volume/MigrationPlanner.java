@@ -7,20 +7,17 @@ import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.Membership;
 import io.longhorn.api.cluster.ObjectKind;
-import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.Volume.Robustness;
 import io.longhorn.api.cluster.Volume.State;
 import io.longhorn.api.cluster.VolumeAttachment.Ticket;
 import io.longhorn.api.membership.VolumeRecord;
-import io.longhorn.orchestration.decision.Action;
 import io.longhorn.orchestration.decision.Capability;
 import io.longhorn.orchestration.decision.Draft;
 import io.longhorn.orchestration.decision.Names;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
-import java.util.SortedSet;
 import java.util.TreeSet;
 
 /**
@@ -29,8 +26,7 @@ import java.util.TreeSet;
  * nothing is remembered but the five fields, the engines and the record.
  *
  * <p>Both engines are claimants in the record while it lasts, and the owner among them is where the
- * guest writes. It ends with a record that names the winner alone: only then is the other engine
- * stopped, removed, and the winner made the volume's engine.
+ * guest writes. How it ends is in {@link MigrationEnd}.
  */
 public final class MigrationPlanner {
   /** Pause before the target's readiness is looked at again. */
@@ -63,20 +59,23 @@ public final class MigrationPlanner {
       start(draft, volume);
       return;
     }
-    boolean isDecided = confirm(draft, volume);
+    // What is decided is carried out, whatever became of the tickets since: it is not decided anew.
+    if (spec.migrationNodeID().isEmpty() || confirm(draft, volume)) {
+      return;
+    }
     // Rule C8: the target is not wanted any more.
-    if (!isDecided
-        && !spec.migrationNodeID().isEmpty()
-        && !hasTicket(draft, volume, spec.migrationNodeID())) {
+    if (!hasTicket(draft, volume, spec.migrationNodeID())) {
       change(draft, volume, spec.nodeID(), "", "MigrationRolledBack", "Rolling back migration");
     }
   }
 
   private static void start(Draft draft, Volume volume) {
     String node = volume.spec().nodeID();
+    // One that C8 would roll back at once is not begun: the target's ticket has to fit as well.
     Optional<String> target =
         draft.attachmentOf(volume).tickets().values().stream()
             .filter(TicketType::isCsi)
+            .filter(ticket -> AttachmentPlanner.isCompatible(volume, ticket))
             .sorted(Comparator.comparingLong(Ticket::createdMillis).thenComparing(Ticket::id))
             .map(Ticket::nodeID)
             .filter(other -> !other.equals(node))
@@ -113,30 +112,29 @@ public final class MigrationPlanner {
     if (target.isEmpty() || hasTicket(draft, volume, volume.spec().nodeID())) {
       return false;
     }
-    boolean isAvailable = isAvailable(draft, volume, target);
-    boolean isOwnerThere =
-        draft
-            .ownerOf(volume)
-            .filter(owner -> stateOf(owner) == InstanceView.State.RUNNING)
-            .isPresent();
-    if (!isAvailable || !isOwnerThere) {
+    Optional<String> why =
+        whyNotAvailable(draft, volume, target).or(() -> whyNoOwner(draft, volume));
+    boolean isDown = draft.isDown(target);
+    if (why.isPresent() && (isDown || hasTicket(draft, volume, target))) {
       // Rule C5: said before C4 is looked at, which would hide it (the seed's 5.1 wants both).
       String message = "Waiting to confirm migration until migration engine is ready";
       if (!draft.isKnown(volume, Names.MIGRATION, "C5")) {
         draft.tell(volume, false, "MigrationWaits", message);
       }
-      draft.waits(volume, Names.MIGRATION, "C5", message);
+      draft.waits(volume, Names.MIGRATION, "C5", message + ": " + why.get());
+    }
+    if (isDown) {
       // Rule C4: it cannot become ready; the volume waits for that node detached.
-      if (draft.isDown(target)) {
-        change(
-            draft,
-            volume,
-            "",
-            "",
-            "MigrationGivenUp",
-            "Detaching volume for attempted migration to down node");
-        return true;
-      }
+      change(
+          draft,
+          volume,
+          "",
+          "",
+          "MigrationGivenUp",
+          "Detaching volume for attempted migration to down node");
+      return true;
+    }
+    if (why.isPresent()) {
       return false;
     }
     // Rule C7: the owner is there and would hand over, the target would take over.
@@ -164,25 +162,53 @@ public final class MigrationPlanner {
   }
 
   /**
-   * Whether an engine of the volume on that node could take over: it runs, may claim, and is linked
-   * to every member of the record. One replica is not enough (H2).
+   * Why the engine of the volume on that node could not take over; empty if it could: it runs, may
+   * claim, is linked to every member of the record (one is not enough, H2), and what it will use
+   * stands by.
    */
-  static boolean isAvailable(Draft draft, Volume volume, String node) {
-    return draft.enginesOf(volume.name()).stream()
-        .filter(engine -> engine.spec().nodeID().equals(node) && engine.spec().isWanted())
-        .anyMatch(engine -> isReady(draft, volume, engine));
-  }
-
-  private static boolean isReady(Draft draft, Volume volume, Engine engine) {
+  static Optional<String> whyNotAvailable(Draft draft, Volume volume, String node) {
+    Optional<Engine> there =
+        draft.enginesOf(volume.name()).stream()
+            .filter(engine -> engine.spec().nodeID().equals(node) && engine.spec().isWanted())
+            .findFirst();
+    if (there.isEmpty()) {
+      return Optional.of("there is no migration engine on " + node);
+    }
+    Engine engine = there.get();
     Optional<VolumeRecord> record = draft.membershipOf(volume).map(Membership::record);
     Optional<EngineId> id = engine.status().id();
-    if (record.isEmpty() || id.isEmpty() || stateOf(engine) != InstanceView.State.RUNNING) {
-      return false;
+    if (stateOf(engine) != InstanceView.State.RUNNING || record.isEmpty() || id.isEmpty()) {
+      return Optional.of(engine.name() + " is " + stateOf(engine).text() + said(engine));
     }
-    boolean mayClaim = record.get().claimants().contains(id.get());
-    return mayClaim
-        && record.get().membership().members().stream()
-            .allMatch(member -> isLinked(engine, member));
+    if (!record.get().claimants().contains(id.get())) {
+      return Optional.of(engine.name() + " may not claim yet");
+    }
+    for (ReplicaId member : record.get().membership().members()) {
+      if (!isLinked(engine, member)) {
+        return Optional.of(engine.name() + " is not linked to replica " + member + " yet");
+      }
+    }
+    return engine.spec().isActive()
+        ? Optional.empty()
+        : MigrationReplicas.missing(draft, volume, engine);
+  }
+
+  private static String said(Engine engine) {
+    String message = engine.status().instance().message();
+    return message.isEmpty() ? "" : ": " + message;
+  }
+
+  /** Why nobody knows whether the engine that owns the volume would hand over; empty if it runs. */
+  private static Optional<String> whyNoOwner(Draft draft, Volume volume) {
+    Optional<Engine> owner = draft.ownerOf(volume);
+    if (owner.isEmpty()) {
+      return Optional.of("no engine that runs owns the volume");
+    }
+    Engine found = owner.get();
+    return stateOf(found) == InstanceView.State.RUNNING
+        ? Optional.empty()
+        : Optional.of(
+            found.name() + ", which owns the volume, is " + stateOf(found).text() + said(found));
   }
 
   private static boolean isLinked(Engine engine, ReplicaId member) {
@@ -190,7 +216,7 @@ public final class MigrationPlanner {
     return said != null && said.mode() == ReplicaMode.RW;
   }
 
-  private static InstanceView.State stateOf(Engine engine) {
+  static InstanceView.State stateOf(Engine engine) {
     return engine.status().instance().currentState();
   }
 
@@ -198,13 +224,15 @@ public final class MigrationPlanner {
 
   /** Prepares the other engine, or ends what was prepared. */
   public static void carryOut(Draft draft, Volume volume) {
-    // Rule M0: only what may migrate.
-    if (!volume.isMigratable()) {
+    // Rule M0: only what may migrate, or has begun to when it still might.
+    boolean isConcerned =
+        volume.isMigratable() || volume.isMigrating() || draft.enginesOf(volume.name()).size() > 1;
+    if (!isConcerned) {
       return;
     }
     if (volume.spec().migrationNodeID().isEmpty()) {
-      finish(draft, volume);
-    } else {
+      MigrationEnd.plan(draft, volume);
+    } else if (volume.isMigratable()) {
       prepare(draft, volume);
     }
   }
@@ -212,9 +240,14 @@ public final class MigrationPlanner {
   private static void prepare(Draft draft, Volume volume) {
     Volume.Status status = volume.status();
     String target = volume.spec().migrationNodeID();
-    Optional<Engine> active = draft.engineOf(volume);
-    // Rule M9: not attached (any more).
-    if (volume.spec().nodeID().isEmpty() || status.currentNodeID().isEmpty() || active.isEmpty()) {
+    // Rule M9: not attached (any more), or without an engine.
+    if (volume.spec().nodeID().isEmpty() || status.currentNodeID().isEmpty()) {
+      draft.waits(volume, Names.MIGRATION, "M9", "the volume is " + status.state().text());
+      return;
+    }
+    Optional<Engine> active = MigrationEnd.current(draft, volume);
+    if (active.isEmpty()) {
+      draft.waits(volume, Names.MIGRATION, "M9", "it is not clear which engine is the volume's");
       return;
     }
     // Rule M10: nothing is prepared or taken down while nobody knows how the volume is.
@@ -226,76 +259,122 @@ public final class MigrationPlanner {
     if (status.currentMigrationNodeID().isEmpty()) {
       draft.put(volume.with(status.withNodes(status.currentNodeID(), target)));
     }
-    List<Engine> others =
-        draft.enginesOf(volume.name()).stream()
-            .filter(engine -> !engine.spec().isActive())
-            .toList();
-    boolean isOwnerGone =
-        draft
-            .ownerOf(volume)
-            .map(owner -> stateOf(owner) == InstanceView.State.ERROR)
-            .orElse(false);
-    boolean isMisplaced =
-        others.size() > 1
-            || others.stream()
-                .map(engine -> engine.spec().nodeID())
-                .anyMatch(node -> !node.isEmpty() && !node.equals(target));
-    boolean hasFailed =
-        others.stream().anyMatch(other -> stateOf(other) == InstanceView.State.ERROR);
-    // Rule M12: without its owner there is nothing to migrate from. Rule M13: what is there is of
-    // another migration. Rule P1: a target that crashed is made anew, under another name.
-    if (isOwnerGone || isMisplaced || hasFailed) {
-      others.forEach(other -> retire(draft, volume, other));
-      draft.waits(volume, Names.MIGRATION, "M15", "the migration engine is made anew");
+    Optional<String> ownerless = whyNotFrom(draft, volume, active.get());
+    if (ownerless.isPresent()) {
+      // Rule M12: without its owner there is nothing to migrate from; what follows is not decided
+      // here (A1), and nothing is taken down that a guest may be on.
+      draft.waits(volume, Names.MIGRATION, "M12", ownerless.get());
       return;
     }
-    if (others.isEmpty()) {
-      // Rule M14: the engine of the target, made stopped.
-      Engine made =
-          new Engine(
-              nextName(draft, volume),
-              Engine.Spec.stopped(volume.name(), active.get().spec().image(), false),
-              Engine.Status.NONE);
-      draft.put(made);
-      draft.waits(volume, Names.MIGRATION, "M15", "the migration engine is being prepared");
-      MigrationReplicas.prepare(draft, volume, active.get(), made);
-      return;
+    if (isOwnerOver(draft, volume, active.get())) {
+      // Rule M12: the target owned it, and died: the source takes it back, for nobody else keeps
+      // the record, and what a guest does there waits for that anyway.
+      MigrationEnd.takeOver(draft, volume, active.get());
     }
-    prepared(draft, volume, active.get(), others.getFirst(), target);
+    prepare(draft, volume, active.get(), target);
   }
 
-  private static void prepared(
-      Draft draft, Volume volume, Engine active, Engine other, String target) {
-    Optional<String> missing = MigrationReplicas.prepare(draft, volume, active, other);
-    // Rule P15: it is not started before what it is to use later stands by.
-    if (!other.spec().isWanted() && missing.isPresent()) {
-      draft.waits(volume, Names.MIGRATION, "P15", missing.get());
+  /** Whether the volume is owned by a start of an engine that is none of those that there are. */
+  private static boolean isOwnerOver(Draft draft, Volume volume, Engine active) {
+    Optional<EngineId> owner =
+        draft.membershipOf(volume).flatMap(membership -> membership.record().owner());
+    return owner.isPresent()
+        && active.status().id().isPresent()
+        && draft.enginesOf(volume.name()).stream()
+            .noneMatch(engine -> engine.status().id().equals(owner));
+  }
+
+  /** Why the volume cannot migrate from what owns it; empty if that runs, or nobody does. */
+  private static Optional<String> whyNotFrom(Draft draft, Volume volume, Engine active) {
+    Engine owner = draft.ownerOf(volume).orElse(active);
+    return stateOf(owner) == InstanceView.State.RUNNING
+        ? Optional.empty()
+        : Optional.of(
+            owner.name() + ", which owns the volume, is " + stateOf(owner).text() + said(owner));
+  }
+
+  private static void prepare(Draft draft, Volume volume, Engine active, String target) {
+    List<Engine> others =
+        draft.enginesOf(volume.name()).stream()
+            .filter(engine -> !engine.name().equals(active.name()))
+            .toList();
+    if (others.isEmpty()) {
+      if (AdmissionRule.mayHaveOneMore(volume, List.of(active))) {
+        // Rule M14: the engine of the target, made stopped.
+        Engine made =
+            new Engine(
+                Names.engine(volume.name(), Names.numberOf(active.name()) + 1),
+                Engine.Spec.stopped(volume.name(), active.spec().image(), false),
+                Engine.Status.NONE);
+        draft.put(made);
+        draft.waits(volume, Names.MIGRATION, "M15", "the migration engine is being prepared");
+        MigrationReplicas.prepare(draft, volume, made);
+      }
       return;
     }
-    // Rule P16: started once, and never again for a set that changed: it follows the record.
-    if (!other.spec().isWanted()) {
-      draft.put(other.with(other.spec().on(target, nbdOf(draft, volume, target))));
-    }
-    nameClaimants(draft, volume, active, other);
-    // Rule M15, M16: ready when it could take over. Told when it becomes so.
-    if (missing.isPresent() || !isReady(draft, volume, other)) {
+    Optional<String> unfit =
+        others.stream().map(other -> whyUnfit(other, target)).flatMap(Optional::stream).findFirst();
+    if (others.size() > 1 || unfit.isPresent()) {
+      // Rule M13: what is there is of another migration. Rule P1: a target that crashed is made
+      // anew. The owner is never among those that go: where it is, a guest is.
+      Optional<String> owner = draft.ownerOf(volume).map(Engine::name);
+      others.stream()
+          .filter(other -> !owner.equals(Optional.of(other.name())))
+          .forEach(other -> MigrationEnd.retire(draft, volume, other));
       draft.waits(
           volume,
           Names.MIGRATION,
           "M15",
-          missing.orElse("the migration engine on " + target + " is not ready yet"));
+          "the migration engine is made anew" + unfit.map(why -> ": " + why).orElse(""));
       return;
     }
-    boolean wasWaiting =
-        draft
-            .view()
-            .find(ObjectKind.VOLUME, volume.name(), Volume.class)
-            .flatMap(before -> before.status().condition(Names.MIGRATION))
-            .filter(condition -> !condition.reason().equals("C5"))
-            .isPresent();
-    if (wasWaiting) {
+    prepared(draft, volume, active, others.getFirst(), target);
+  }
+
+  private static Optional<String> whyUnfit(Engine other, String target) {
+    String node = other.spec().nodeID();
+    if (!node.isEmpty() && !node.equals(target)) {
+      return Optional.of(other.name() + " is on " + node);
+    }
+    return stateOf(other) == InstanceView.State.ERROR
+        ? Optional.of(other.name() + " crashed" + said(other))
+        : Optional.empty();
+  }
+
+  private static void prepared(
+      Draft draft, Volume volume, Engine active, Engine other, String target) {
+    MigrationReplicas.prepare(draft, volume, other);
+    Optional<String> missing = MigrationReplicas.missing(draft, volume, other);
+    if (!other.spec().isWanted()) {
+      if (missing.isPresent() || stateOf(other) != InstanceView.State.STOPPED) {
+        // Rule P15: it is not started before what it is to use later stands by.
+        draft.waits(
+            volume,
+            Names.MIGRATION,
+            "P15",
+            missing.orElseGet(() -> other.name() + " is " + stateOf(other).text()));
+        return;
+      }
+      // Rule P16: started once, and never again for a set that changed: it follows the record.
+      draft.put(other.with(other.spec().on(target, nbdOf(draft, volume, target))));
+    }
+    nameClaimants(draft, volume, active, other);
+    // Rule M15, M16: ready when it could take over. Told when it becomes so.
+    Optional<String> why = whyNotAvailable(draft, volume, target);
+    if (why.isPresent()) {
+      draft.waits(volume, Names.MIGRATION, "M15", why.get());
+    } else if (wasWaiting(draft, volume)) {
       draft.tell(volume, false, "MigrationReady", "Volume migration engine is ready");
     }
+  }
+
+  private static boolean wasWaiting(Draft draft, Volume volume) {
+    return draft
+        .view()
+        .find(ObjectKind.VOLUME, volume.name(), Volume.class)
+        .flatMap(before -> before.status().condition(Names.MIGRATION))
+        .filter(condition -> !condition.reason().equals("C5"))
+        .isPresent();
   }
 
   private static String nbdOf(Draft draft, Volume volume, String node) {
@@ -306,178 +385,17 @@ public final class MigrationPlanner {
         .orElse("");
   }
 
-  private static String nextName(Draft draft, Volume volume) {
-    int last =
-        draft.enginesOf(volume.name()).stream()
-            .mapToInt(engine -> Names.numberOf(engine.name()))
-            .max()
-            .orElse(-1);
-    return Names.engine(volume.name(), last + 1);
-  }
-
-  /** Both sides may claim, once both have said who they are. */
+  /** Both sides may claim, once both run and have said who they are, and one of them owns it. */
   private static void nameClaimants(Draft draft, Volume volume, Engine active, Engine other) {
     Optional<EngineId> source = active.status().id();
     Optional<EngineId> target = other.status().id();
-    if (source.isEmpty() || target.isEmpty()) {
-      return;
+    boolean areUp =
+        stateOf(active) == InstanceView.State.RUNNING
+            && stateOf(other) == InstanceView.State.RUNNING;
+    boolean isOwned = !isOwnerOver(draft, volume, active);
+    if (areUp && isOwned && source.isPresent() && target.isPresent()) {
+      TreeSet<EngineId> both = new TreeSet<>(List.of(source.get(), target.get()));
+      MigrationEnd.putRecord(draft, volume, both, VolumeRecord.Phase.MIGRATING);
     }
-    SortedSet<EngineId> both = new TreeSet<>(List.of(source.get(), target.get()));
-    putRecord(draft, volume, both, VolumeRecord.Phase.MIGRATING);
-  }
-
-  private static void putRecord(
-      Draft draft, Volume volume, SortedSet<EngineId> claimants, VolumeRecord.Phase phase) {
-    draft
-        .membershipOf(volume)
-        .ifPresent(membership -> {
-          VolumeRecord record = membership.record();
-          draft.put(
-              new Membership(
-                  membership.name(),
-                  new VolumeRecord(
-                      record.membership(),
-                      record.reservedGeneration(),
-                      record.owner(),
-                      claimants,
-                      phase)));
-        });
-  }
-
-  /** Stops an engine, and removes it once it does no harm any more. */
-  private static void retire(Draft draft, Volume volume, Engine engine) {
-    if (engine.spec().isWanted()) {
-      draft.put(engine.with(engine.spec().withWanted(false)));
-    } else if (draft.hasStopped(engine.status().instance(), engine.spec().nodeID())) {
-      draft.remove(engine.key());
-    }
-    MigrationReplicas.retire(draft, volume, engine);
-  }
-
-  // ---- the end ----------------------------------------------------------------------------------
-
-  private static void finish(Draft draft, Volume volume) {
-    List<Engine> engines = draft.enginesOf(volume.name());
-    Volume.Status status = volume.status();
-    // Rule M2: nothing was prepared.
-    if (engines.size() < 2 && status.currentMigrationNodeID().isEmpty()) {
-      return;
-    }
-    String node = volume.spec().nodeID();
-    if (node.isEmpty() || status.currentNodeID().isEmpty()) {
-      // Rule M3: it was detached in the middle of it.
-      String message = "migration failed: detach volume from extra node to resume";
-      if (!draft.isKnown(volume, Names.MIGRATION, "M3")) {
-        draft.tell(volume, true, "MigrationFailed", message);
-      }
-      draft.waits(volume, Names.MIGRATION, "M3", message);
-    } else if (!status.currentNodeID().equals(node)) {
-      // Rule M4: confirmed; from here on only the target's engine is the volume's.
-      draft.put(volume.with(status.withNodes(node, status.currentMigrationNodeID())));
-    }
-    Volume now = draft.volume(volume.name()).orElse(volume);
-    Optional<Engine> winner = winner(draft, now);
-    if (winner.isEmpty()) {
-      // Rule M5: nobody is removed before it is known who stays.
-      draft.waits(volume, Names.MIGRATION, "M5", "it is not clear which engine is the volume's");
-      return;
-    }
-    List<Engine> losers =
-        engines.stream().filter(engine -> !engine.name().equals(winner.get().name())).toList();
-    if (!losers.isEmpty() && !isSettled(draft, now, winner.get(), losers)) {
-      return;
-    }
-    // Rule M6: the other engine goes first; two are never the volume's at once (#6642, #4827).
-    losers.forEach(loser -> retire(draft, now, loser));
-    boolean isAlone =
-        draft.enginesOf(volume.name()).stream()
-            .allMatch(engine -> engine.name().equals(winner.get().name()));
-    if (!isAlone) {
-      draft.waits(now, Names.MIGRATION, "M6", "the engine that is not needed is being stopped");
-      return;
-    }
-    draft.put(winner.get().with(winner.get().spec().withActive(true)));
-    // Rule M7: what was made for the winner is the volume's from now on.
-    MigrationReplicas.adopt(draft, now, winner.get());
-    // Rule M8: the migration is over.
-    draft.put(now.with(now.status().withNodes(now.status().currentNodeID(), "")));
-  }
-
-  /**
-   * Rule 3.4: which engine is the volume's when a migration ends: the one where the volume is, or
-   * is wanted; else the one where it was to migrate; else the only one. Empty if that is not one.
-   */
-  public static Optional<Engine> winner(Draft draft, Volume volume) {
-    List<Engine> engines = draft.enginesOf(volume.name());
-    Volume.Status status = volume.status();
-    List<Engine> here =
-        engines.stream()
-            .filter(engine -> !engine.spec().nodeID().isEmpty())
-            .filter(engine ->
-                engine.spec().nodeID().equals(volume.spec().nodeID())
-                    || engine.spec().nodeID().equals(status.currentNodeID()))
-            .toList();
-    if (!here.isEmpty()) {
-      return here.size() == 1 ? Optional.of(here.getFirst()) : Optional.empty();
-    }
-    List<Engine> there =
-        engines.stream()
-            .filter(engine -> !engine.spec().nodeID().isEmpty())
-            .filter(engine -> engine.spec().nodeID().equals(status.currentMigrationNodeID()))
-            .toList();
-    if (!there.isEmpty()) {
-      return there.size() == 1 ? Optional.of(there.getFirst()) : Optional.empty();
-    }
-    return engines.size() == 1 ? Optional.of(engines.getFirst()) : Optional.empty();
-  }
-
-  /** Whether the record names the winner alone, or nobody serves any more who could claim. */
-  private static boolean isSettled(Draft draft, Volume volume, Engine winner, List<Engine> losers) {
-    Optional<VolumeRecord> record = draft.membershipOf(volume).map(Membership::record);
-    Optional<EngineId> id = winner.status().id();
-    boolean isOver =
-        losers.stream()
-            .allMatch(loser -> draft.hasStopped(loser.status().instance(), loser.spec().nodeID()));
-    if (record.isEmpty() || isOver) {
-      TreeSet<EngineId> alone = new TreeSet<>();
-      id.ifPresent(alone::add);
-      putRecord(draft, volume, alone, VolumeRecord.Phase.NONE);
-      return true;
-    }
-    if (id.isPresent() && record.get().owner().equals(id)) {
-      // The winner owns it: the other one's compare-and-set finds another record from now on.
-      putRecord(draft, volume, new TreeSet<>(List.of(id.get())), VolumeRecord.Phase.NONE);
-      return true;
-    }
-    if (id.isPresent() && stateOf(winner) == InstanceView.State.RUNNING) {
-      draft
-          .managerOf(winner)
-          .ifPresent(manager -> draft.act(new Action.FinishMigration(manager, winner)));
-      draft.waits(
-          volume, Names.MIGRATION, "M6", "engine " + winner.name() + " is taking the volume over");
-      return false;
-    }
-    // A loser that was never the owner and never a claimant has nothing to hand over.
-    boolean isHarmless =
-        losers.stream()
-            .allMatch(loser ->
-                loser.status().id().isEmpty()
-                    || (!record.get().claimants().contains(loser.status().id().get())
-                        && !record.get().owner().equals(loser.status().id())));
-    if (!isHarmless) {
-      draft.waits(
-          volume,
-          Names.MIGRATION,
-          "M6",
-          "engine " + winner.name() + " is " + stateOf(winner).text() + ": it cannot take over");
-    }
-    return isHarmless;
-  }
-
-  /** Replicas of a volume that were made for an engine. */
-  static List<Replica> madeFor(Draft draft, Volume volume, Engine engine) {
-    return draft.replicasOf(volume).stream()
-        .filter(replica -> replica.spec().engineName().equals(engine.name()))
-        .toList();
   }
 }
