@@ -109,7 +109,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
         Optional<SimReplica> member = engine.inSession(id);
         if (member.isPresent()) {
           for (int b = 0; b < oracle.size(); b++) {
-            if (member.get().directory().block(b).stamp() < oracle.acknowledged(b)) {
+            if (oracle.isTooOld(b, member.get().directory().block(b).stamp())) {
               throw new SimFailure(
                   "I1",
                   "block "

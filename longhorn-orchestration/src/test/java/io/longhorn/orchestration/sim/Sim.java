@@ -69,6 +69,7 @@ public final class Sim {
   public static final String CONTROL = SimTrace.CONTROL;
 
   private static final long QUIET_NANOS = 3_000 * SimScheduler.MILLI;
+  private static final int MAX_AT_ONE_TIME = 20_000;
   private static final long BOOT_MILLIS = 120_000;
   private static final long BLOCK_BYTES = 4096;
 
@@ -127,6 +128,7 @@ public final class Sim {
   private final TreeMap<String, SimGuest> guests = new TreeMap<>();
   private final List<Told> told = new ArrayList<>();
   private long steps;
+  private int atOneTime;
 
   /** Three nodes, nothing goes wrong by itself. */
   public Sim(long seed) {
@@ -224,7 +226,12 @@ public final class Sim {
   /** The next event happens; whatever it touched is checked. */
   public void step() {
     steps++;
+    long before = scheduler.nowNanos();
     scheduler.step();
+    atOneTime = scheduler.nowNanos() == before ? atOneTime + 1 : 0;
+    if (atOneTime > MAX_AT_ONE_TIME) {
+      throw new SimFailure("spin", "things happen for ever and no time passes");
+    }
     invariants.check();
   }
 
@@ -255,10 +262,19 @@ public final class Sim {
    * something that nobody is doing does not count: a node that is down, a person's decision.
    */
   public boolean settle(long millis) {
-    return runUntil(
-        () ->
-            scheduler.isIdle() && scheduler.nowNanos() - scheduler.lastActivityNanos() > QUIET_NANOS,
-        millis);
+    long end = scheduler.nowNanos() + millis * SimScheduler.MILLI;
+    while (true) {
+      long quiet = scheduler.lastActivityNanos() + QUIET_NANOS;
+      if (scheduler.isIdle() && scheduler.nextNanos() > quiet && quiet <= end) {
+        scheduler.passUntil(quiet);
+        return true;
+      }
+      if (scheduler.nextNanos() > end) {
+        scheduler.passUntil(end);
+        return false;
+      }
+      step();
+    }
   }
 
   // ---- what a person does -------------------------------------------------------------------------

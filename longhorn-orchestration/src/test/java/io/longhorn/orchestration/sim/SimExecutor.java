@@ -101,7 +101,8 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
   public void observe(Observation to) {
     observation = to;
     lastManagers.clear();
-    world.nodes.keySet().forEach(this::nodeChanged);
+    // What Kubernetes says is read before anybody is connected to.
+    world.nodes.keySet().forEach(node -> nodeSeen(node, SimScheduler.MILLI));
   }
 
   @Override
@@ -143,14 +144,16 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
 
   /** Later, and what is seen later of one thing later. */
   private void seenLater(String what, long extraNanos, Runnable then) {
+    seenAfter(what, world.knobs.seen.pick(scheduler) + extraNanos, then);
+  }
+
+  private void seenAfter(String what, long nanos, Runnable then) {
     Observation to = observation;
     if (to == null) {
       return;
     }
     long at =
-        Math.max(
-            scheduler.nowNanos() + world.knobs.seen.pick(scheduler) + extraNanos,
-            lastSeenNanos.getOrDefault(what, 0L));
+        Math.max(scheduler.nowNanos() + nanos, lastSeenNanos.getOrDefault(what, 0L));
     lastSeenNanos.put(what, at);
     scheduler.after(
         at - scheduler.nowNanos(),
@@ -202,9 +205,14 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     if (now.kube() != NodeSeen.Kube.TRUE && world.knobs.does(Sabotage.EXECUTOR_STOPS_IN_DOUBT)) {
       stopEngines(name);
     }
-    seenLater(
+    nodeSeen(name, world.knobs.seen.pick(scheduler));
+  }
+
+  private void nodeSeen(String name, long nanos) {
+    NodeSeen now = kubernetes().node(name);
+    seenAfter(
         "node " + name,
-        0,
+        nanos,
         () -> {
           Observation to = observation;
           if (to != null) {

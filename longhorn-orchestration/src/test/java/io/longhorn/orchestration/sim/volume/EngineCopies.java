@@ -320,7 +320,7 @@ final class EngineCopies {
   private Step equalize(int block) {
     SortedSet<ReplicaId> required = engine.requiredMembers();
     boolean isBusy =
-        required.isEmpty()
+        committed(required).isEmpty()
             || !areAllInSession(required)
             || required.stream().anyMatch(id -> isWriteUnderWay(id, block));
     if (isBusy) {
@@ -360,20 +360,30 @@ final class EngineCopies {
     }
     List<ReplicaId> sound = new ArrayList<>();
     boolean hasLost = false;
-    for (ReplicaId id : required) {
+    for (ReplicaId id : committed(required)) {
       SimReplica replica = engine.inSession(id).orElseThrow();
       hasLost |= replica.directory().hasLost;
       if (replica.directory().isContinuous(replica.pid())) {
         sound.add(id);
       }
     }
-    List<ReplicaId> from = sound.isEmpty() ? List.copyOf(required) : sound;
+    List<ReplicaId> from = sound.isEmpty() ? List.copyOf(committed(required)) : sound;
     if (sound.isEmpty() && hasLost) {
       world.oracle(engine.volume()).mayHaveLost();
     }
     chosen = from.get(world.scheduler.random().nextInt(from.size()));
     source = chosen;
     return chosen;
+  }
+
+  /** Those of them that the record names: who was made equal and is not named yet is no source. */
+  private SortedSet<ReplicaId> committed(SortedSet<ReplicaId> of) {
+    SortedSet<ReplicaId> named = new TreeSet<>(of);
+    engine
+        .store()
+        .known()
+        .ifPresent(record -> named.retainAll(record.membership().members()));
+    return named;
   }
 
   /** Rule I7: nobody outside the newest committed set is a source of data. */
@@ -392,7 +402,10 @@ final class EngineCopies {
     Optional<SimReplica> replica = engine.inSession(id);
     SortedSet<ReplicaId> members = new TreeSet<>(engine.requiredMembers());
     members.remove(id);
-    if (back == null || replica.isEmpty() || members.isEmpty() || !areAllInSession(members)) {
+    if (back == null
+        || replica.isEmpty()
+        || committed(members).isEmpty()
+        || !areAllInSession(members)) {
       return true;
     }
     ReplicaId from = sourceOfReturn(id, members);
@@ -420,7 +433,8 @@ final class EngineCopies {
     if (world.knobs.does(Sabotage.ENGINE_COPIES_FROM_ANYBODY)) {
       return id;
     }
-    return members.stream().skip(world.scheduler.random().nextInt(members.size())).findFirst().orElseThrow();
+    List<ReplicaId> sources = new ArrayList<>(committed(members));
+    return sources.get(world.scheduler.random().nextInt(sources.size()));
   }
 
   private void returned(ReplicaId id, SimDirectory back, SortedSet<ReplicaId> members) {

@@ -720,7 +720,7 @@ public final class SimEngine extends SimProcess {
       }
       for (int b = 0; b < promised.length; b++) {
         long least = Math.min(promised[b], world.oracle(volume).acknowledged(b));
-        if (directory.get().durable(b).stamp() < least) {
+        if (world.oracle(volume).isTooOld(b, directory.get().durable(b).stamp(), least)) {
           throw new SimFailure(
               "I6",
               name()

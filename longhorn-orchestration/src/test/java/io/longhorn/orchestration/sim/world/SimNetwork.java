@@ -216,8 +216,10 @@ public final class SimNetwork {
         return;
       }
       if (!receiver.isAlive()) {
-        way.isClosed = true;
-        over();
+        // Nobody says so: the other end finds out.
+        if (frame == END) {
+          over();
+        }
         return;
       }
       if (!isOpen(receiver) || !way.held.isEmpty()) {
