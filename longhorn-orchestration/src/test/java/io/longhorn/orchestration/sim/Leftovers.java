@@ -117,9 +117,11 @@ final class Leftovers {
 
   private Optional<String> standbys(String volume) {
     for (Replica replica : store.all(ObjectKind.REPLICA, Replica.class)) {
-      boolean isLeft =
-          replica.spec().volumeName().equals(volume)
-              && (!replica.spec().isActive() || !replica.status().isHolder());
+      // One that has failed is kept for a while although it is not needed (7.5).
+      boolean isAtRest =
+          replica.spec().isActive()
+              && (replica.status().isHolder() || replica.spec().health().isFailed());
+      boolean isLeft = replica.spec().volumeName().equals(volume) && !isAtRest;
       if (isLeft) {
         return Optional.of(
             replica.name()
