@@ -47,6 +47,7 @@ import io.longhorn.engine.claim.ClaimEvent.QuiesceRefused;
 import io.longhorn.engine.claim.ClaimEvent.ReadDone;
 import io.longhorn.engine.claim.ClaimEvent.ReadFailed;
 import io.longhorn.engine.claim.ClaimEvent.Reconciled;
+import io.longhorn.engine.claim.ClaimEvent.RecordChanged;
 import io.longhorn.engine.claim.ClaimEvent.Tick;
 import io.longhorn.engine.claim.ClaimEvent.Wanted;
 import io.longhorn.engine.claim.ClaimEvent.Wrote;
@@ -252,7 +253,11 @@ public final class ClaimCore {
   private long nextPingNanos() {
     long next = Long.MAX_VALUE;
     for (ReplicaId id : requiredMembers()) {
-      next = Math.min(next, sessions.of(id).pingDueNanos(timing.retryNanos()));
+      Session session = sessions.of(id);
+      // One whose session is over is not pinged: an event says what becomes of it.
+      if (session.isOurs) {
+        next = Math.min(next, session.pingDueNanos(timing.retryNanos()));
+      }
     }
     return Math.max(next, nowNanos);
   }
@@ -319,6 +324,11 @@ public final class ClaimCore {
       }
       case Reconciled(_, long of) -> isReconciled |= hasGeneration() && of == generation;
       case FinishWanted _ -> isFinishWanted = true;
+      case RecordChanged _ -> {
+        if (hasGeneration()) {
+          store.lookAgain();
+        }
+      }
       case OfStore answer -> {
         if (store.take(answer)) {
           recordSeen();
