@@ -13,6 +13,7 @@ import io.longhorn.api.cluster.Node;
 import io.longhorn.api.cluster.ObjectKey;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Replica;
+import io.longhorn.api.cluster.Setting;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.VolumeAttachment;
 import io.longhorn.api.cluster.VolumeAttachment.Ticket;
@@ -49,6 +50,7 @@ import java.util.TreeSet;
 import java.util.function.BiFunction;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -123,7 +125,6 @@ public final class Sim {
   private final SimRecords records;
   private final Invariants invariants;
   private final TreeMap<String, SimGuest> guests = new TreeMap<>();
-  private final TreeMap<String, Integer> engineStarts = new TreeMap<>();
   private final List<Told> told = new ArrayList<>();
   private long steps;
 
@@ -376,7 +377,7 @@ public final class Sim {
   }
 
   /** A node is changed as an operator may. */
-  public void changeNode(String name, java.util.function.UnaryOperator<Node> how) {
+  public void changeNode(String name, UnaryOperator<Node> how) {
     store.change(ObjectKind.NODE, name, Node.class, how);
   }
 
@@ -759,8 +760,8 @@ public final class Sim {
     return new Settings(
         key ->
             store
-                .find(ObjectKind.SETTING, key, io.longhorn.api.cluster.Setting.class)
-                .map(io.longhorn.api.cluster.Setting::value));
+                .find(ObjectKind.SETTING, key, Setting.class)
+                .map(Setting::value));
   }
 
   /** How much happened: events that were carried out. */
@@ -775,7 +776,7 @@ public final class Sim {
 
   /** How often an engine of a volume was started. */
   public int engineStarts(String volume) {
-    return engineStarts.getOrDefault(volume, 0);
+    return executor.engineStarts(volume);
   }
 
   /** What happened, for a reader: a column for each node. */

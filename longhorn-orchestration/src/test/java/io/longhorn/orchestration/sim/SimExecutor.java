@@ -57,6 +57,7 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
   private final TreeMap<String, Long> lastSeenNanos = new TreeMap<>();
   private final TreeMap<String, ManagerSeen> lastManagers = new TreeMap<>();
   private final TreeMap<String, Long> stalledUntil = new TreeMap<>();
+  private final TreeMap<String, Integer> starts = new TreeMap<>();
   private final SortedSet<String> managers = new TreeSet<>();
   private final SortedSet<String> engines = new TreeSet<>();
   private @Nullable SimKubernetes kubernetes;
@@ -341,7 +342,7 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
           pod.start(
               engine.name(),
               stall(pod.machine),
-              () -> engine(pod.machine, engine, volume, replicas, image));
+              () -> started(pod.machine, engine, volume, replicas, image));
       case Action.SwapEngine swap -> {
         swap(pod, swap, to, whenEnded);
         return;
@@ -378,6 +379,17 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     SortedSet<ReplicaId> ids = new TreeSet<>();
     replicas.forEach(replica -> ids.add(replica.spec().id()));
     return ids;
+  }
+
+  /** How often an engine of a volume was started. */
+  int engineStarts(String volume) {
+    return starts.getOrDefault(volume, 0);
+  }
+
+  private SimEngine started(
+      SimNode machine, Engine engine, Volume volume, List<Replica> replicas, EngineImage image) {
+    starts.merge(volume.name(), 1, Integer::sum);
+    return engine(machine, engine, volume, replicas, image);
   }
 
   private SimEngine engine(

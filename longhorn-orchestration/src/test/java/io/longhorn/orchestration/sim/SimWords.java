@@ -19,6 +19,7 @@ import io.longhorn.orchestration.sim.world.SimDirectory;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -111,13 +112,13 @@ final class SimWords {
               + " "
               + pod.image
               + " "
-              + (pod.isDeleted() ? "terminating" : pod.phase().toString().toLowerCase(java.util.Locale.ROOT)));
+              + (pod.isDeleted() ? "terminating" : pod.phase().toString().toLowerCase(Locale.ROOT)));
       for (SimPod.Instance one : pod.instances().values()) {
         lines.add(
             "  "
                 + one.name
                 + " "
-                + one.state.toString().toLowerCase(java.util.Locale.ROOT)
+                + one.state.toString().toLowerCase(Locale.ROOT)
                 + one.engine().map(e -> " " + e.image()).orElse("")
                 + one.replica().map(r -> " " + r.image()).orElse("")
                 + one.replica().map(r -> r.isHolder() ? " holder" : " standby").orElse(""));
