@@ -47,6 +47,7 @@ import io.longhorn.engine.claim.ClaimEvent.QuiesceRefused;
 import io.longhorn.engine.claim.ClaimEvent.ReadDone;
 import io.longhorn.engine.claim.ClaimEvent.ReadFailed;
 import io.longhorn.engine.claim.ClaimEvent.Reconciled;
+import io.longhorn.engine.claim.ClaimEvent.RecordChanged;
 import io.longhorn.engine.claim.ClaimEvent.Tick;
 import io.longhorn.engine.claim.ClaimEvent.Wanted;
 import io.longhorn.engine.claim.ClaimEvent.Wrote;
@@ -319,6 +320,11 @@ public final class ClaimCore {
       }
       case Reconciled(_, long of) -> isReconciled |= hasGeneration() && of == generation;
       case FinishWanted _ -> isFinishWanted = true;
+      case RecordChanged _ -> {
+        if (hasGeneration()) {
+          store.lookAgain();
+        }
+      }
       case OfStore answer -> {
         if (store.take(answer)) {
           recordSeen();

@@ -130,6 +130,12 @@ public sealed interface ClaimEvent {
   /** Confirm or rollback: this engine is the winner. */
   record FinishWanted(long nowNanos) implements ClaimEvent {}
 
+  /**
+   * Somebody else changed the record under the same generation: the set of replicas that belong to
+   * the volume, for example. It is read again.
+   */
+  record RecordChanged(long nowNanos) implements ClaimEvent {}
+
   // ---- the store ------------------------------------------------------------------------------
 
   /** The answer to a call of the store; one that nobody waits for any more is ignored. */

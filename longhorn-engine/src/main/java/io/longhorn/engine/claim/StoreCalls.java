@@ -23,6 +23,7 @@ final class StoreCalls {
   private @Nullable Stored view;
   private @Nullable VolumeRecord undecided;
   private boolean isReadWanted;
+  private boolean isLookDue;
   private boolean isInDoubt;
   private long lastCall;
 
@@ -52,6 +53,11 @@ final class StoreCalls {
     isReadWanted = true;
   }
 
+  /** What was seen counts on, and is looked at again when there is nothing else to ask. */
+  void lookAgain() {
+    isLookDue = true;
+  }
+
   void seen(Stored stored) {
     view = stored;
     isReadWanted = false;
@@ -62,6 +68,7 @@ final class StoreCalls {
     view = null;
     undecided = null;
     isReadWanted = false;
+    isLookDue = false;
     isInDoubt = false;
     outstanding = 0;
     isPaused = false;
@@ -74,7 +81,8 @@ final class StoreCalls {
     }
     isPaused = false;
     Stored base = view;
-    if (isInDoubt || isReadWanted || (base == null && wanted.isPresent())) {
+    if (isInDoubt || isReadWanted || isLookDue || (base == null && wanted.isPresent())) {
+      isLookDue = false;
       outstanding = ++lastCall;
       out.add(new ReadStore(outstanding));
       return;
@@ -115,6 +123,7 @@ final class StoreCalls {
       }
       case StoreUnreachable(long now, _) -> {
         isInDoubt = undecided != null;
+        isLookDue = true;
         pause(now);
         yield false;
       }

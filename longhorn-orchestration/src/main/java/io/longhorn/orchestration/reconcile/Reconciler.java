@@ -92,7 +92,7 @@ public final class Reconciler {
    *
    * @param planner plans for a volume, and under an empty name for what belongs to none
    */
-  Reconciler(
+  public Reconciler(
       ClusterStore store,
       Set<Capability> capabilities,
       Consumer<Action.ProcessAction> dispatcher,

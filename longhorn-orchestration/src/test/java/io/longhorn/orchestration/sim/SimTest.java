@@ -1,0 +1,197 @@
+package io.longhorn.orchestration.sim;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.longhorn.api.cluster.Engine;
+import io.longhorn.api.cluster.ObjectKind;
+import io.longhorn.api.cluster.Volume;
+import io.longhorn.orchestration.sim.world.SimFailure;
+import io.longhorn.orchestration.sim.world.SimKnobs;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+
+/** The simulator as such: it is deterministic, a cluster lives in it, and survives what it can. */
+final class SimTest {
+  private static final long MINUTE = 60_000;
+
+  private final Sim sim = new Sim(1);
+
+  private static void attach(Sim sim) {
+    sim.createVolume("v1", 3, true);
+    assertThat(sim.settle(MINUTE)).as("made").isTrue();
+    assertThat(sim.attach("va-1", "v1", "n1")).isEmpty();
+    assertThat(sim.runUntil(() -> isAttached(sim, "n1"), MINUTE)).as(sim.trace(200)).isTrue();
+    sim.settle(MINUTE);
+  }
+
+  private static boolean isAttached(Sim sim, String node) {
+    Volume volume = sim.volume("v1");
+    return volume.status().state() == Volume.State.ATTACHED
+        && volume.status().currentNodeID().equals(node)
+        && volume.status().robustness() == Volume.Robustness.HEALTHY;
+  }
+
+  private static void rests(Sim sim) {
+    sim.guest("v1").stop();
+    assertThat(sim.settle(20 * MINUTE)).as(sim.trace(100)).isTrue();
+    assertThat(sim.verify("v1")).as(sim.trace(100)).isEmpty();
+    assertThat(sim.checkQuiet()).as(sim.trace(100)).isEmpty();
+  }
+
+  @Test
+  void whatIsWrittenIsRead() {
+    attach(sim);
+    sim.guest("v1").start();
+    sim.run(30_000);
+    rests(sim);
+    assertThat(sim.guest("v1").writes()).isGreaterThan(50);
+    assertThat(sim.guest("v1").reads()).isGreaterThan(30);
+    assertThat(sim.guest("v1").flushes()).isGreaterThan(5);
+    assertThat(sim.guest("v1").errors()).isZero();
+    sim.detach("va-1", "v1");
+    assertThat(sim.settle(MINUTE)).isTrue();
+    assertThat(sim.volume("v1").status().state()).isEqualTo(Volume.State.DETACHED);
+    sim.deleteVolume("v1");
+    assertThat(sim.settle(MINUTE)).isTrue();
+    assertThat(sim.directories()).isEmpty();
+    assertThat(sim.objects(ObjectKind.REPLICA, io.longhorn.api.cluster.Replica.class)).isEmpty();
+  }
+
+  @Test
+  void theSameSeedGivesTheSameTrace() {
+    assertThat(troubled(5)).isEqualTo(troubled(5)).isNotEqualTo(troubled(6));
+  }
+
+  private static String troubled(long seed) {
+    Sim sim = new Sim(seed);
+    attach(sim);
+    sim.guest("v1").start();
+    sim.knobs().loseActionOneOf = 5;
+    sim.knobs().repeatActionOneOf = 5;
+    sim.knobs().loseStoreCallOneOf = 10;
+    sim.breakLinks(500);
+    sim.attach("va-2", "v1", "n2");
+    sim.run(10_000);
+    sim.killInstanceManager("n2");
+    sim.run(10_000);
+    sim.powerOff("n3");
+    sim.killControlPlane();
+    sim.run(5_000);
+    sim.startControlPlane();
+    sim.run(60_000);
+    return sim.trace() + sim.events();
+  }
+
+  @Test
+  void aGuestMovesAndTheMigrationIsConfirmed() {
+    attach(sim);
+    sim.guest("v1").start();
+    assertThat(sim.attach("va-2", "v1", "n2")).isEmpty();
+    assertThat(sim.runUntil(() -> tells("Volume migration engine is ready"), MINUTE))
+        .as(sim.trace(200))
+        .isTrue();
+    sim.guest("v1").move("n2");
+    assertThat(sim.runUntil(() -> sim.guest("v1").moves() == 1, MINUTE)).isTrue();
+    sim.run(5_000);
+    sim.detach("va-1", "v1");
+    sim.run(10_000);
+    rests(sim);
+    assertThat(sim.guest("v1").node()).isEqualTo("n2");
+    assertThat(sim.guest("v1").errors()).isZero();
+    assertThat(sim.guest("v1").remounts()).isZero();
+    assertThat(sim.nodeFields("v1").nodeID()).isEqualTo("n2");
+    assertThat(sim.objects(ObjectKind.ENGINE, Engine.class)).hasSize(1);
+    assertThat(sim.attach("va-3", "v1", "n3")).isEmpty();
+    assertThat(sim.attach("va-4", "v1", "n1"))
+        .contains("volume v1: cannot attach migratable volume to more than two nodes");
+  }
+
+  private boolean tells(String message) {
+    return sim.told().stream().anyMatch(line -> line.message().equals(message));
+  }
+
+  @Test
+  void anEngineIsUpgradedUnderItsClients() {
+    attach(sim);
+    sim.guest("v1").start();
+    sim.addImage("next", "commit-2");
+    assertThat(sim.upgrade("v1", "next")).isEmpty();
+    assertThat(
+            sim.runUntil(
+                () -> sim.volume("v1").status().currentImage().equals("next"), 2 * MINUTE))
+        .as(sim.trace(200))
+        .isTrue();
+    rests(sim);
+    assertThat(sim.guest("v1").errors()).isZero();
+    assertThat(sim.guest("v1").remounts()).isZero();
+    assertThat(sim.engineStarts("v1")).isEqualTo(1);
+    assertThat(sim.replicas("v1")).allMatch(replica -> replica.image().equals("next"));
+  }
+
+  @Test
+  void whateverCrashesOneAfterTheOtherTheVolumeComesBack() {
+    attach(sim);
+    sim.guest("v1").start();
+    List<Runnable> crashes =
+        List.of(
+            () -> sim.killReplica("v1", "n2"),
+            () -> sim.killProcess("v1-e-0"),
+            () -> sim.killInstanceManager("n1"),
+            () -> sim.killInstanceManagerHard("n3"),
+            sim::killControlPlane,
+            () -> sim.powerOff("n1"),
+            () -> sim.powerOff("n2"));
+    for (Runnable crash : crashes) {
+      crash.run();
+      sim.run(20_000);
+      sim.healEverything();
+      assertThat(sim.runUntil(() -> isAttached(sim, "n1"), 20 * MINUTE))
+          .as(sim.trace(200))
+          .isTrue();
+      sim.run(10_000);
+    }
+    rests(sim);
+    assertThat(sim.guest("v1").writes()).isGreaterThan(100);
+  }
+
+  @Test
+  void allMachinesLoseTheirPowerAtOnce() {
+    attach(sim);
+    sim.guest("v1").start();
+    sim.run(10_000);
+    List.of("n1", "n2", "n3").forEach(sim::powerOff);
+    sim.run(5_000);
+    sim.healEverything();
+    assertThat(sim.runUntil(() -> isAttached(sim, "n1"), 20 * MINUTE)).as(sim.trace(200)).isTrue();
+    sim.run(10_000);
+    rests(sim);
+  }
+
+  @Test
+  void aReplicaIsFilledWhenOneIsMissing() {
+    Sim four = new Sim(3, List.of("n1", "n2", "n3", "n4"), false, new SimKnobs());
+    attach(four);
+    four.guest("v1").start();
+    four.run(5_000);
+    four.powerOff("n3");
+    assertThat(
+            four.runUntil(
+                () -> isAttached(four, "n1") && four.replicas("v1").size() == 3, 30 * MINUTE))
+        .as(four.trace(200))
+        .isTrue();
+    four.powerOn("n3");
+    rests(four);
+    assertThat(four.directories()).hasSize(3);
+  }
+
+  @Test
+  void aFailureSaysWhichInvariantDoesNotHold() {
+    assertThatThrownBy(() -> {
+          throw new SimFailure("I1", "text");
+        })
+        .hasMessage("I1: text");
+    assertThat(Optional.of(new SimFailure("I1", "text").invariant())).contains("I1");
+  }
+}
