@@ -43,8 +43,7 @@ final class MembershipCallsTest {
   @BeforeEach
   void oneVolume() {
     volume = new VolumeId(new UUID(1, 1));
-    MembershipRecord first =
-        MembershipRecord.ofNewVolume(List.of(new ReplicaId(new UUID(2, 2))));
+    MembershipRecord first = MembershipRecord.ofNewVolume(List.of(new ReplicaId(new UUID(2, 2))));
     store.put(new Membership("v", VolumeRecord.ofNewVolume(first)), ClusterStore.ABSENT);
     store.put(
         new Volume(

@@ -29,8 +29,7 @@ final class PagesTest {
 
   private static void check(String name, String text) throws IOException {
     Path file = REPOSITORY.resolve("docs").resolve(name);
-    if (Boolean.getBoolean("docs.rewrite")
-        || "".equals(System.getProperty("docs.rewrite"))) {
+    if (Boolean.getBoolean("docs.rewrite") || "".equals(System.getProperty("docs.rewrite"))) {
       Files.writeString(file, text);
     }
     assertThat(Files.exists(file) ? Files.readString(file) : "")

@@ -32,8 +32,8 @@ final class RulesPage {
     for (String ending : List.of(".java", ".scenario", ".csv")) {
       SourceFolder.below(Path.of("src", "test"), ending)
           .named()
-          .forEach((rule, files) ->
-              tests.computeIfAbsent(rule, _ -> new TreeSet<>()).addAll(files));
+          .forEach(
+              (rule, files) -> tests.computeIfAbsent(rule, _ -> new TreeSet<>()).addAll(files));
     }
   }
 
@@ -91,7 +91,8 @@ final class RulesPage {
     } else if (owning.size() == 1) {
       where = "`" + owning.first() + "`";
     } else {
-      problems.add("rule " + rule + " has " + (owning.isEmpty() ? "no class" : "classes " + owning));
+      problems.add(
+          "rule " + rule + " has " + (owning.isEmpty() ? "no class" : "classes " + owning));
       where = "";
     }
     if (owning.size() > 1 && parts.size() > 2) {
@@ -120,8 +121,7 @@ final class RulesPage {
               .map(file -> file.getFileName().toString())
               .filter(name -> name.startsWith(number))
               .toList();
-      if (found.size() != 1
-          || !Files.readString(folder.resolve(found.getFirst())).contains(rule)) {
+      if (found.size() != 1 || !Files.readString(folder.resolve(found.getFirst())).contains(rule)) {
         problems.add("rule " + rule + ": no record " + number + " that speaks of it");
         return "";
       }

@@ -33,7 +33,8 @@ final class ScenariosPage {
     SourceFolder.below(Path.of("src", "test", "scenarios"), ".scenario")
         .files()
         .forEach((path, text) -> scenarios.put(SourceFolder.nameOf(path), text));
-    for (String module : List.of("longhorn-api", "longhorn-replica", "longhorn-engine", "longhorn-orchestration")) {
+    for (String module :
+        List.of("longhorn-api", "longhorn-replica", "longhorn-engine", "longhorn-orchestration")) {
       SourceFolder.below(repository.resolve(module).resolve("src").resolve("test"), ".java")
           .files()
           .forEach((path, text) -> tests.put(SourceFolder.nameOf(path), text));
@@ -132,7 +133,8 @@ final class ScenariosPage {
       String fact =
           what.startsWith("log ") || what.startsWith("event ") || what.startsWith("refused ")
               ? what.replaceAll("^(log|event|refused) ", "")
-              : what.matches("(not )?detached|(same|new) engine( and replicas)?|state (detached|attaching)|no engine started|no I/O error|image \\w+|waits \\w+")
+              : what.matches(
+                      "(not )?detached|(same|new) engine( and replicas)?|state (detached|attaching)|no engine started|no I/O error|image \\w+|waits \\w+")
                   ? what
                   : "";
       if (!fact.isEmpty() && !facts.contains(fact)) {

@@ -30,7 +30,8 @@ record SourceFolder(SortedMap<String, String> files) {
 
   /** In a test a name with a letter speaks for itself, and so does a row of a section. */
   private static final Pattern BARE =
-      Pattern.compile("(?<![\\w./'#-])([A-Z][0-9]{1,2}[w']?|[0-9]\\.[0-9]+/[0-9]+|8/[0-9])(?![\\w/'.-])");
+      Pattern.compile(
+          "(?<![\\w./'#-])([A-Z][0-9]{1,2}[w']?|[0-9]\\.[0-9]+/[0-9]+|8/[0-9])(?![\\w/'.-])");
 
   /** Keeps the map as it is. */
   SourceFolder {

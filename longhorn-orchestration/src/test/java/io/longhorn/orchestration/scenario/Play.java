@@ -1,6 +1,5 @@
 package io.longhorn.orchestration.scenario;
 
-import io.longhorn.api.cluster.Event;
 import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.orchestration.scenario.Scenario.Block;
@@ -8,7 +7,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.BiFunction;
@@ -24,11 +22,11 @@ import org.jspecify.annotations.Nullable;
  * #expectations}. What does not hold is thrown as an AssertionError that names the line.
  */
 final class Play {
-  /** Whatever is waited for has to come within that, in the time of the world(). */
+  /** Whatever is waited for has to come within that, in the time of the stage. */
   private static final long PATIENCE_MILLIS = 1_200_000;
 
   /** Makes a world from its nodes and whether its instance managers are typed. */
-  private final BiFunction<List<String>, Boolean, World> worlds;
+  private final BiFunction<List<String>, Boolean, Stage> stages;
 
   private final Scenario scenario;
 
@@ -39,12 +37,12 @@ final class Play {
   private final TreeMap<String, Command> expectations = new TreeMap<>();
   private final List<String> output = new ArrayList<>();
   private final TreeMap<String, String> ticketNodes = new TreeMap<>();
-  private @Nullable World current;
+  private @Nullable Stage current;
   private @Nullable Witness watching;
   private String volume = "";
   private int cursor;
   private int startsThen;
-  private int errorsThen;
+  private long errorsThen;
   private boolean wasVerified;
   private boolean wasKilled;
 
@@ -52,9 +50,9 @@ final class Play {
   private record Command(Pattern pattern, Consumer<MatchResult> what) {}
 
   /** A play that has not begun. */
-  Play(Scenario scenario, BiFunction<List<String>, Boolean, World> worlds, int killAfter) {
+  Play(Scenario scenario, BiFunction<List<String>, Boolean, Stage> stages, int killAfter) {
     this.scenario = scenario;
-    this.worlds = worlds;
+    this.stages = stages;
     this.killAfter = killAfter;
     commands();
     expectations();
@@ -125,7 +123,7 @@ final class Play {
     }
   }
 
-  private World world() {
+  private Stage stage() {
     return Objects.requireNonNull(current, "no cluster yet");
   }
 
@@ -148,7 +146,7 @@ final class Play {
   }
 
   private void await(BooleanSupplier condition, String what) {
-    check(world().runUntil(condition, PATIENCE_MILLIS), what + " does not come");
+    check(stage().runUntil(condition, PATIENCE_MILLIS), what + " does not come");
   }
 
   private static List<String> words(String text) {
@@ -163,12 +161,13 @@ final class Play {
         "volume (\\w+) replicas=(\\d)( not migratable)?(?: on (.+))?",
         words -> {
           volume = words.group(1);
-          watching = new Witness(world(), volume);
-          world().create(
-              volume,
-              Integer.parseInt(words.group(2)),
-              words.group(3) == null,
-              words.group(4) == null ? List.of() : words(words.group(4)));
+          watching = new Witness(stage(), volume);
+          stage()
+              .create(
+                  volume,
+                  Integer.parseInt(words.group(2)),
+                  words.group(3) == null,
+                  words.group(4) == null ? List.of() : words(words.group(4)));
         });
     tickets();
     machines();
@@ -182,10 +181,9 @@ final class Play {
         words ->
             await(
                 () ->
-                    witness
+                    witness()
                         .volume()
-                        .filter(
-                            found -> found.status().robustness().text().equals(words.group(1)))
+                        .filter(found -> found.status().robustness().text().equals(words.group(1)))
                         .isPresent(),
                 words.group(1)));
     command(
@@ -196,45 +194,51 @@ final class Play {
                     witness().toldSince().stream()
                         .anyMatch(event -> event.message().contains(words.group(1))),
                 "the line"));
-    command("kubectl get volume \\| grep nodeid", _ -> {
-      print();
-      output.add("> " + volume);
-      output.addAll(witness().fieldLines());
-    });
-    command("kubectl get volume", _ -> {
-      print();
-      output.add("> " + volume);
-      witness().summary().forEach(line -> output.add("    " + line));
-    });
-    command("kubectl get pods \\| grep instance-manager", _ -> {
-      print();
-      output.add("> instance managers");
-      managers().forEach(line -> output.add("    " + line));
-    });
+    command(
+        "kubectl get volume \\| grep nodeid",
+        _ -> {
+          print();
+          output.add("> " + volume);
+          output.addAll(witness().fieldLines());
+        });
+    command(
+        "kubectl get volume",
+        _ -> {
+          print();
+          output.add("> " + volume);
+          witness().summary().forEach(line -> output.add("    " + line));
+        });
+    command(
+        "kubectl get pods \\| grep instance-manager",
+        _ -> {
+          print();
+          output.add("> instance managers");
+          managers().forEach(line -> output.add("    " + line));
+        });
   }
 
   private void begin(boolean isTyped, List<String> nodes) {
-    current = worlds.apply(nodes, isTyped);
-    world().whenChanged(this::look);
+    current = stages.apply(nodes, isTyped);
+    stage().whenStored(this::look);
   }
 
   private void look() {
     if (watching != null) {
       watching.look();
     }
-    if (!volume.isEmpty() && !world().isControlPlaneUp() && killAfter > 0) {
+    if (!volume.isEmpty() && !stage().isControlPlaneUp() && killAfter > 0) {
       wasKilled = true;
-      world().startControlPlane();
+      stage().startControlPlane();
     }
   }
 
   private void watch() {
     witness().watch();
     cursor = 0;
-    startsThen = world().engineStarts(volume);
-    errorsThen = world().guestErrors(volume);
+    startsThen = stage().engineStarts(volume);
+    errorsThen = stage().guestErrors(volume);
     if (killAfter > 0) {
-      world().killControlPlane(killAfter);
+      stage().killControlPlane(killAfter);
     }
   }
 
@@ -249,38 +253,41 @@ final class Play {
   }
 
   private void sleep(long millis) {
-    long until = world().nowMillis() + millis;
-    world().runUntil(() -> world().nowMillis() >= until, millis);
+    long until = stage().nowMillis() + millis;
+    stage().runUntil(() -> stage().nowMillis() >= until, millis);
   }
 
   private void settle() {
-    check(world().settle(PATIENCE_MILLIS), "it never comes to rest");
+    check(stage().settle(PATIENCE_MILLIS), "it never comes to rest");
   }
 
   private void tickets() {
-    command("attach (\\S+) (\\w+)", words -> {
-      String refusal =
-          world().attach(volume, words.group(1), words.group(2)).orElse("");
-      if (refusal.isEmpty()) {
-        ticketNodes.put(words.group(1), words.group(2));
-      } else {
-        print();
-        output.add("> " + words.group(1) + " refused: " + refusal);
-      }
-    });
-    command("delete (va-\\w+)", words -> world().detach(volume, words.group(1)));
-    command("delete volume", _ -> world().delete(volume));
+    command(
+        "attach (\\S+) (\\w+)",
+        words -> {
+          String refusal = stage().attach(volume, words.group(1), words.group(2)).orElse("");
+          if (refusal.isEmpty()) {
+            ticketNodes.put(words.group(1), words.group(2));
+          } else {
+            print();
+            output.add("> " + words.group(1) + " refused: " + refusal);
+          }
+        });
+    command("delete (va-\\w+)", words -> stage().detach(volume, words.group(1)));
+    command("delete volume", _ -> stage().delete(volume));
     command(
         "wait (va-\\w+) attached",
         words -> await(() -> witness().isAttached(words.group(1)), words.group(1) + " attached"));
-    command("wait detached", _ ->
-        await(
-            () ->
-                witness
-                    .volume()
-                    .filter(found -> found.status().state().text().equals("detached"))
-                    .isPresent(),
-            "detached"));
+    command(
+        "wait detached",
+        _ ->
+            await(
+                () ->
+                    witness()
+                        .volume()
+                        .filter(found -> found.status().state().text().equals("detached"))
+                        .isPresent(),
+                "detached"));
     command("wait ready", _ -> awaitReady());
   }
 
@@ -288,17 +295,16 @@ final class Play {
   private void awaitReady() {
     await(
         () ->
-            world().told().stream()
+            stage().told().stream()
                     .anyMatch(event -> event.message().equals("Volume migration engine is ready"))
-                && witness
+                && witness()
                     .volume()
                     .filter(found -> !found.spec().migrationNodeID().isEmpty())
-                    .filter(
-                        found ->
-                            found
-                                .spec()
-                                .migrationNodeID()
-                                .equals(found.status().currentMigrationNodeID()))
+                    .filter(found ->
+                        found
+                            .spec()
+                            .migrationNodeID()
+                            .equals(found.status().currentMigrationNodeID()))
                     .isPresent()
                 && ticketNodes.keySet().stream().allMatch(witness()::isAttached),
         "ready");
@@ -306,83 +312,88 @@ final class Play {
 
   private void machines() {
     command(
-        "kill instance-manager of (\\w+)",
-        words -> world().killInstanceManager(words.group(1), InstanceManager.Type.ALL_IN_ONE));
-    command("kill replica on (\\w+)", words ->
-        world().killProcess(
-            witness().replicas().stream()
-                .filter(replica -> replica.spec().isActive())
-                .filter(replica -> replica.spec().nodeID().equals(words.group(1)))
-                .findFirst()
-                .orElseThrow()
-                .name()));
-    command("(un)?cordon (\\w+)", words -> world().cordon(words.group(2), words.group(1) == null));
-    command("power off (\\w+)", words -> world().power(words.group(1), false));
-    command("power on (\\w+)", words -> world().power(words.group(1), true));
+        "kill instance-manager of (\\w+)", words -> stage().killInstanceManager(words.group(1)));
+    command("kill replica on (\\w+)", words -> stage().killReplica(volume, words.group(1)));
+    command("(un)?cordon (\\w+)", words -> stage().cordon(words.group(2), words.group(1) == null));
+    command("power off (\\w+)", words -> stage().power(words.group(1), false));
+    command("power on (\\w+)", words -> stage().power(words.group(1), true));
     command(
         "wait NotReady (\\w+)",
-        words -> await(() -> world().isNotReady(words.group(1)), words.group(1) + " NotReady"));
+        words -> await(() -> stage().isNotReady(words.group(1)), words.group(1) + " NotReady"));
     command(
         "wait eviction of (\\w+)",
-        words -> await(() -> world().isEvicting(words.group(1)), words.group(1) + " evicted"));
+        words -> await(() -> stage().isEvicting(words.group(1)), words.group(1) + " evicted"));
     command(
         "blip of kubelet (\\w+) for ([0-9.]+)(ms|s|m)",
         words ->
-            world().blip(
-                words.group(1), Math.round(Double.parseDouble(words.group(2)) * 1_000)));
+            stage().blip(words.group(1), Math.round(Double.parseDouble(words.group(2)) * 1_000)));
     command(
         "partition (.+) \\| (.+)",
-        words -> world().partition(words(words.group(1)), words(words.group(2))));
-    command("heal", _ -> world().heal());
+        words -> stage().partition(words(words.group(1)), words(words.group(2))));
+    command("heal", _ -> stage().heal());
   }
 
   private void controlPlane() {
-    command("restart control plane", _ -> {
-      world().killControlPlane(0);
-      world().startControlPlane();
-    });
-    command("setting (\\S+) (\\S+)", words -> world().setting(words.group(1), words.group(2)));
     command(
-        "deploy (broken )?image (\\w+)",
-        words -> world().deploy(words.group(2), words.group(1) == null));
-    command("upgrade to (\\w+)", words -> {
-      String refusal = world().upgrade(volume, words.group(1)).orElse("");
-      if (!refusal.isEmpty()) {
-        print();
-        output.add("> upgrade refused: " + refusal);
-      }
-    });
-    command("wait image (\\w+)", words ->
-        await(
-            () ->
-                witness
-                    .volume()
-                    .filter(found -> found.status().currentImage().equals(words.group(1)))
-                    .isPresent(),
-            "the image"));
+        "restart control plane",
+        _ -> {
+          stage().killControlPlane(0);
+          stage().startControlPlane();
+        });
+    command("setting (\\S+) (\\S+)", words -> stage().setting(words.group(1), words.group(2)));
+    command("deploy image (\\w+)", words -> stage().deploy(words.group(1)));
     command(
-        "engines take ([0-9.]+)(ms|s|m) to start", words -> world().delayEngineStarts(millis(words)));
+        "upgrade to (\\w+)",
+        words -> {
+          String refusal = stage().upgrade(volume, words.group(1)).orElse("");
+          if (!refusal.isEmpty()) {
+            print();
+            output.add("> upgrade refused: " + refusal);
+          }
+        });
+    command(
+        "wait image (\\w+)",
+        words ->
+            await(
+                () ->
+                    witness()
+                        .volume()
+                        .filter(found -> found.status().currentImage().equals(words.group(1)))
+                        .isPresent(),
+                "the image"));
+    command(
+        "engines take ([0-9.]+)(ms|s|m) to start",
+        words -> stage().delayEngineStarts(millis(words)));
     command(
         "kill the new engine (before|after) it has the volume",
-        words -> world().killDuringSwap(words.group(1).equals("before")));
+        words -> stage().killDuringSwap(words.group(1).equals("before")));
   }
 
   private void guests() {
-    command("guest (?:runs on|moves to) (\\w+)", words -> world().guestOn(volume, words.group(1)));
-    command("rival writes on (\\w+)", words -> world().rivalOn(volume, words.group(1)));
-    command("guest stops", _ -> world().guestStops(volume));
-    command("verify", _ -> {
-      String wrong = world().verify(volume).orElse("");
-      check(wrong.isEmpty(), wrong);
-      wasVerified = true;
-      print();
-      output.add("> content verified");
-    });
+    command(
+        "guest runs on (\\w+)",
+        words -> {
+          stage().guestRuns(volume);
+          stage().guestMoves(volume, words.group(1));
+        });
+    command("guest moves to (\\w+)", words -> stage().guestMoves(volume, words.group(1)));
+    command(
+        "rival (reads|writes) on (\\w+)",
+        words -> stage().rival(volume, words.group(2), words.group(1).equals("writes")));
+    command("guest stops", _ -> stage().guestStops(volume));
+    command(
+        "verify",
+        _ -> {
+          String wrong = stage().verify(volume).orElse("");
+          check(wrong.isEmpty(), wrong);
+          wasVerified = true;
+          print();
+          output.add("> content verified");
+        });
   }
 
   private List<String> managers() {
-    return world().store().list(ObjectKind.INSTANCE_MANAGER).stream()
-        .map(found -> (InstanceManager) found.object())
+    return stage().objects(ObjectKind.INSTANCE_MANAGER, InstanceManager.class).stream()
         .map(manager ->
             manager.name()
                 + " "
@@ -398,88 +409,128 @@ final class Play {
 
   private void expectations() {
     expect("log \"(.+)\"", words -> expectLog(words.group(1)));
-    expect("no log \"(.+)\"", words ->
-        check(
-            witness().toldSince().stream()
-                .noneMatch(event -> event.message().contains(words.group(1))),
-            "it was logged"));
-    expect("event (\\w+)", words ->
-        check(
-            witness().toldSince().stream().anyMatch(event -> event.reason().equals(words.group(1))),
-            "there was no such event"));
-    expect("no event (\\w+)", words ->
-        check(
-            witness().toldSince().stream().noneMatch(event -> event.reason().equals(words.group(1))),
-            "there was such an event"));
+    expect(
+        "no log \"(.+)\"",
+        words ->
+            check(
+                witness().toldSince().stream()
+                    .noneMatch(event -> event.message().contains(words.group(1))),
+                "it was logged"));
+    expect(
+        "event (\\w+)",
+        words ->
+            check(
+                witness().toldSince().stream()
+                    .anyMatch(event -> event.reason().equals(words.group(1))),
+                "there was no such event"));
+    expect(
+        "no event (\\w+)",
+        words ->
+            check(
+                witness().toldSince().stream()
+                    .noneMatch(event -> event.reason().equals(words.group(1))),
+                "there was such an event"));
     expect(
         "(not )?detached",
         words ->
             check(
                 witness().wasDetached() == (words.group(1) == null),
                 witness().wasDetached() ? "it was" : "it never was"));
-    expect("(same|new) engine and replicas", words -> {
-      String is = "engine " + witness().engineIs() + ", replicas " + witness().replicasAre();
-      check(is.equals("engine " + words.group(1) + ", replicas " + words.group(1)), is);
-    });
-    expect("(same|new) engine", words ->
-        check(witness().engineIs().equals(words.group(1)), witness().engineIs() + " engine"));
+    expect(
+        "(same|new) engine and replicas",
+        words -> {
+          String is = "engine " + witness().engineIs() + ", replicas " + witness().replicasAre();
+          check(is.equals("engine " + words.group(1) + ", replicas " + words.group(1)), is);
+        });
+    expect(
+        "(same|new) engine",
+        words ->
+            check(witness().engineIs().equals(words.group(1)), witness().engineIs() + " engine"));
     expect("fields((?: \\w+=\\w*)*)", words -> expectFields(words.group(1)));
-    expect("(va-\\w+) (not )?attached", words ->
-        check(
-            witness().isAttached(words.group(1)) == (words.group(2) == null),
-            "it is " + (witness().isAttached(words.group(1)) ? "" : "not")));
-    expect("state (\\w+)", words -> {
-      String state = witness().volume().orElseThrow().status().state().text();
-      check(state.equals(words.group(1)), "it is " + state);
-    });
-    expect("robustness (\\w+)", words -> {
-      String robustness = witness().volume().orElseThrow().status().robustness().text();
-      check(robustness.equals(words.group(1)), "it is " + robustness);
-    });
-    expect("waits (\\S+)", words ->
-        check(
-            witness().waits().values().stream()
-                .anyMatch(what -> what.reason().equals(words.group(1))),
-            "waits: " + witness().waits()));
-    expect("(\\d) in sync", words ->
-        check(witness().inSync() == Integer.parseInt(words.group(1)), witness().inSync() + " are"));
-    expect("(\\d) (engines?|replicas?)", words -> {
-      boolean isEngine = words.group(2).startsWith("engine");
-      int count = isEngine ? witness().engines().size() : witness().replicas().size();
-      check(count == Integer.parseInt(words.group(1)), "there are " + count);
-    });
-    expect("refused \"(.+)\"", words ->
-        check(
-            output.stream()
-                .anyMatch(line -> line.contains("refused: ") && line.contains(words.group(1))),
-            "nothing was refused so"));
-    expect("nothing refused", _ ->
-        check(output.stream().noneMatch(line -> line.contains("refused: ")), "it was refused"));
-    expect("no engine started", _ ->
-        check(
-            world().engineStarts(volume) == startsThen,
-            world().engineStarts(volume) - startsThen + " were"));
-    expect("no I/O error", _ ->
-        check(
-            world().guestErrors(volume) == errorsThen,
-            world().guestErrors(volume) - errorsThen + " requests failed"));
-    expect("instance managers of (\\w+): (.+)", words -> {
-      List<String> found = managersOf(words.group(1));
-      check(found.equals(words(words.group(2))), "there are " + found);
-    });
-    expect("engine in (\\w+) instance manager of (\\w+)", words -> {
-      String found = hostOf();
-      check(found.equals(words.group(1) + " " + words.group(2)), "it is in " + found);
-    });
+    expect(
+        "(va-\\w+) (not )?attached",
+        words ->
+            check(
+                witness().isAttached(words.group(1)) == (words.group(2) == null),
+                "it is " + (witness().isAttached(words.group(1)) ? "" : "not")));
+    expect(
+        "state (\\w+)",
+        words -> {
+          String state = witness().volume().orElseThrow().status().state().text();
+          check(state.equals(words.group(1)), "it is " + state);
+        });
+    expect(
+        "robustness (\\w+)",
+        words -> {
+          String robustness = witness().volume().orElseThrow().status().robustness().text();
+          check(robustness.equals(words.group(1)), "it is " + robustness);
+        });
+    expect(
+        "waits (\\S+)",
+        words ->
+            check(
+                witness().waits().values().stream()
+                    .anyMatch(what -> what.reason().equals(words.group(1))),
+                "waits: " + witness().waits()));
+    expect(
+        "(\\d) in sync",
+        words ->
+            check(
+                witness().inSync() == Integer.parseInt(words.group(1)),
+                witness().inSync() + " are"));
+    expect(
+        "(\\d) (engines?|replicas?)",
+        words -> {
+          boolean isEngine = words.group(2).startsWith("engine");
+          int count = isEngine ? witness().engines().size() : witness().replicas().size();
+          check(count == Integer.parseInt(words.group(1)), "there are " + count);
+        });
+    expect(
+        "refused \"(.+)\"",
+        words ->
+            check(
+                output.stream()
+                    .anyMatch(line -> line.contains("refused: ") && line.contains(words.group(1))),
+                "nothing was refused so"));
+    expect(
+        "nothing refused",
+        _ ->
+            check(output.stream().noneMatch(line -> line.contains("refused: ")), "it was refused"));
+    expect(
+        "no engine started",
+        _ ->
+            check(
+                stage().engineStarts(volume) == startsThen,
+                stage().engineStarts(volume) - startsThen + " were"));
+    expect(
+        "no I/O error",
+        _ ->
+            check(
+                stage().guestErrors(volume) == errorsThen,
+                stage().guestErrors(volume) - errorsThen + " requests failed"));
+    expect(
+        "instance managers of (\\w+): (.+)",
+        words -> {
+          List<String> found = managersOf(words.group(1));
+          check(found.equals(words(words.group(2))), "there are " + found);
+        });
+    expect(
+        "engine in (\\w+) instance manager of (\\w+)",
+        words -> {
+          String found = hostOf();
+          check(found.equals(words.group(1) + " " + words.group(2)), "it is in " + found);
+        });
     expect("as many directories as replicas", _ -> expectDirectories());
-    expect("image (\\w+)", words -> {
-      String now = witness().volume().orElseThrow().status().currentImage();
-      check(now.equals(words.group(1)), "it is " + now);
-    });
+    expect(
+        "image (\\w+)",
+        words -> {
+          String now = witness().volume().orElseThrow().status().currentImage();
+          check(now.equals(words.group(1)), "it is " + now);
+        });
   }
 
   private void expectLog(String text) {
-    List<Event> told = witness().toldSince();
+    List<Stage.Line> told = witness().toldSince();
     for (int i = cursor; i < told.size(); i++) {
       if (told.get(i).message().contains(text)) {
         cursor = i + 1;
@@ -504,8 +555,7 @@ final class Play {
 
   /** Type and image of each, for example {@code e/default}. */
   private List<String> managersOf(String node) {
-    return world().store().list(ObjectKind.INSTANCE_MANAGER).stream()
-        .map(found -> (InstanceManager) found.object())
+    return stage().objects(ObjectKind.INSTANCE_MANAGER, InstanceManager.class).stream()
         .filter(manager -> manager.nodeID().equals(node))
         .map(manager ->
             switch (manager.type()) {
@@ -521,8 +571,7 @@ final class Play {
   private String hostOf() {
     Optional<String> name =
         witness().engine().map(engine -> engine.status().instance().instanceManagerName());
-    return world().store().list(ObjectKind.INSTANCE_MANAGER).stream()
-        .map(found -> (InstanceManager) found.object())
+    return stage().objects(ObjectKind.INSTANCE_MANAGER, InstanceManager.class).stream()
         .filter(manager -> Optional.of(manager.name()).equals(name))
         .map(manager -> manager.image() + " " + manager.nodeID())
         .findFirst()
@@ -530,17 +579,10 @@ final class Play {
   }
 
   private void expectDirectories() {
-    TreeMap<String, SortedSet<String>> wanted = new TreeMap<>();
-    witness
-        .replicas()
-        .forEach(replica ->
-            wanted
-                .computeIfAbsent(replica.spec().nodeID(), _ -> new TreeSet<>())
-                .add(replica.spec().id().toString()));
-    world().store().list(ObjectKind.NODE).forEach(node -> {
-      SortedSet<String> there = world().directories(node.object().name());
-      SortedSet<String> named = wanted.getOrDefault(node.object().name(), new TreeSet<>());
-      check(there.equals(named), node.object().name() + " has " + there + ", not " + named);
-    });
+    TreeSet<String> wanted = new TreeSet<>();
+    witness().replicas().forEach(replica -> wanted.add(replica.spec().directory()));
+    check(
+        stage().directories().equals(wanted),
+        "there are " + stage().directories() + ", there should be " + wanted);
   }
 }

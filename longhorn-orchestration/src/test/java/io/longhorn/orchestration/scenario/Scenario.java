@@ -119,6 +119,16 @@ record Scenario(String name, List<String> header, List<Block> blocks) {
     return header.getFirst();
   }
 
+  /** What its name begins with, as the title does: {@code 2.1a moved}. */
+  String number() {
+    return title().substring(0, title().indexOf("  "));
+  }
+
+  /** The outputs in the file. */
+  List<List<String>> outputs() {
+    return blocks.stream().map(Block::output).toList();
+  }
+
   /** What the header says after a word and a colon, over as many lines as it takes. */
   Optional<String> fact(String word) {
     TreeMap<String, String> facts = new TreeMap<>();

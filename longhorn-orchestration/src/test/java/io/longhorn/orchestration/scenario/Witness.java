@@ -4,8 +4,6 @@ import io.longhorn.api.ReplicaMode;
 import io.longhorn.api.cluster.ClusterObject;
 import io.longhorn.api.cluster.Condition;
 import io.longhorn.api.cluster.Engine;
-import io.longhorn.api.cluster.Event;
-import io.longhorn.api.cluster.ObjectKey;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
@@ -20,7 +18,7 @@ import java.util.TreeSet;
 
 /** Sees everything that happens to one volume, and remembers how it was when it began to watch. */
 final class Witness {
-  private final World world;
+  private final Stage stage;
   private final String volume;
   private final List<String> lines = new ArrayList<>();
   private int told;
@@ -33,18 +31,16 @@ final class Witness {
   private SortedSet<String> replicasThen = new TreeSet<>();
 
   /** Watches from now on. */
-  Witness(World world, String volume) {
-    this.world = world;
+  Witness(Stage stage, String volume) {
+    this.stage = stage;
     this.volume = volume;
   }
 
   /** Something may have changed. */
   void look() {
-    List<Event> all = world.told();
+    List<Stage.Line> all = stage.told();
     for (; told < all.size(); told++) {
-      Event event = all.get(told);
-      lines.add(
-          (event.isWarning() ? "Warning " : "Normal ") + event.reason() + ": " + event.message());
+      lines.add(all.get(told).toString());
     }
     String now =
         volume()
@@ -66,15 +62,15 @@ final class Witness {
 
   /** From now on it is watched whether the volume is detached, what is told, and who changes. */
   void watch() {
-    watchedFrom = world.told().size();
+    watchedFrom = stage.told().size();
     wasDetached = false;
     engineThen = engine().map(Engine::name).orElse("");
     replicasThen = replicaNames();
   }
 
   /** Everything told since it watches. */
-  List<Event> toldSince() {
-    List<Event> all = world.told();
+  List<Stage.Line> toldSince() {
+    List<Stage.Line> all = stage.told();
     return all.subList(watchedFrom, all.size());
   }
 
@@ -91,12 +87,11 @@ final class Witness {
   /** Whether the replicas are others: "same", "new", or "mixed". */
   String replicasAre() {
     SortedSet<String> now = replicaNames();
-    SortedSet<String> both = new TreeSet<>(now);
-    both.retainAll(replicasThen);
-    if (both.isEmpty()) {
-      return "new";
+    if (replicasThen.containsAll(now)) {
+      return "same";
     }
-    return now.equals(replicasThen) ? "same" : "mixed";
+    now.retainAll(replicasThen);
+    return now.isEmpty() ? "new" : "mixed";
   }
 
   // ---- objects ----------------------------------------------------------------------------------
@@ -107,11 +102,11 @@ final class Witness {
   }
 
   private <T extends ClusterObject> Optional<T> find(ObjectKind kind, String name, Class<T> type) {
-    return world.store().get(new ObjectKey(kind, name)).map(found -> type.cast(found.object()));
+    return all(kind, type).stream().filter(found -> found.name().equals(name)).findFirst();
   }
 
   private <T extends ClusterObject> List<T> all(ObjectKind kind, Class<T> type) {
-    return world.store().list(kind).stream().map(found -> type.cast(found.object())).toList();
+    return stage.objects(kind, type);
   }
 
   /** Its engines. */
@@ -133,13 +128,19 @@ final class Witness {
         .toList();
   }
 
+  /** Those that run; if none does, all. */
   private SortedSet<String> replicaNames() {
-    TreeSet<String> names = new TreeSet<>();
-    replicas().stream()
-        .filter(replica -> replica.spec().isActive())
-        .map(Replica::name)
-        .forEach(names::add);
-    return names;
+    TreeSet<String> running = new TreeSet<>();
+    TreeSet<String> all = new TreeSet<>();
+    for (Replica replica : replicas()) {
+      if (replica.spec().isActive()) {
+        all.add(replica.name());
+        if (replica.status().instance().mayRun()) {
+          running.add(replica.name());
+        }
+      }
+    }
+    return running.isEmpty() ? all : running;
   }
 
   /** A ticket, if it is there. */
@@ -157,8 +158,8 @@ final class Witness {
   SortedMap<String, Condition> waits() {
     TreeMap<String, Condition> waits = new TreeMap<>();
     volume()
-        .ifPresent(found ->
-            found.status().conditions().forEach(what -> waits.put(what.type(), what)));
+        .ifPresent(
+            found -> found.status().conditions().forEach(what -> waits.put(what.type(), what)));
     return waits;
   }
 

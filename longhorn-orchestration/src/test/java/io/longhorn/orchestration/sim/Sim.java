@@ -55,8 +55,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A cluster in virtual time: the real planners, reconciler, claim core and wire codec, on simulated
- * machines. The same seed and the same calls give the same trace. Invariants are checked after every
- * event; what does not hold is thrown as {@link SimFailure} by whatever lets time pass.
+ * machines. The same seed and the same calls give the same trace. Invariants are checked after
+ * every event; what does not hold is thrown as {@link SimFailure} by whatever lets time pass.
  *
  * <p>Operations are what a person, Kubernetes or bad luck does; each happens at once. Time passes
  * only in {@link #run}, {@link #runUntil}, {@link #settle} and {@link #step}. One thread.
@@ -191,8 +191,7 @@ public final class Sim {
   }
 
   private boolean areManagersUp() {
-    List<InstanceManager> managers =
-        store.all(ObjectKind.INSTANCE_MANAGER, InstanceManager.class);
+    List<InstanceManager> managers = store.all(ObjectKind.INSTANCE_MANAGER, InstanceManager.class);
     return managers.size() >= machines.size()
         && managers.stream().allMatch(one -> one.state() == InstanceManager.State.RUNNING)
         && store.all(ObjectKind.NODE, Node.class).stream().allMatch(node -> node.ready().isTrue());
@@ -214,7 +213,8 @@ public final class Sim {
     trace.tell(CONTROL, () -> SimWords.of(key, object));
   }
 
-  // ---- time ---------------------------------------------------------------------------------------
+  // ---- time
+  // ---------------------------------------------------------------------------------------
 
   /** Milliseconds since it began. */
   public long nowMillis() {
@@ -257,11 +257,13 @@ public final class Sim {
   public boolean settle(long millis) {
     return runUntil(
         () ->
-            scheduler.isIdle() && scheduler.nowNanos() - scheduler.lastActivityNanos() > QUIET_NANOS,
+            scheduler.isIdle()
+                && scheduler.nowNanos() - scheduler.lastActivityNanos() > QUIET_NANOS,
         millis);
   }
 
-  // ---- what a person does -------------------------------------------------------------------------
+  // ---- what a person does
+  // -------------------------------------------------------------------------
 
   /** A volume; throws if there is no place for it. */
   public void createVolume(String name, int replicas, boolean isMigratable) {
@@ -336,13 +338,7 @@ public final class Sim {
   public Optional<String> attachAs(String type, String ticket, String volume, String node) {
     Ticket wanted =
         new Ticket(
-            ticket,
-            type,
-            node,
-            "",
-            false,
-            scheduler.nowMillis(),
-            condition("Satisfied", false));
+            ticket, type, node, "", false, scheduler.nowMillis(), condition("Satisfied", false));
     VolumeAttachment before = attachment(volume);
     Optional<String> refusal = AdmissionRule.refusal(volume(volume), before, wanted);
     trace.tell(
@@ -419,11 +415,11 @@ public final class Sim {
   }
 
   private void put(Volume next) {
-    store.change(
-        ObjectKind.VOLUME, next.name(), Volume.class, now -> now.with(next.spec()));
+    store.change(ObjectKind.VOLUME, next.name(), Volume.class, now -> now.with(next.spec()));
   }
 
-  // ---- what Kubernetes and bad luck do ------------------------------------------------------------
+  // ---- what Kubernetes and bad luck do
+  // ------------------------------------------------------------
 
   /** {@code kubectl delete pod} of every instance manager of a node. */
   public void killInstanceManager(String node) {
@@ -639,7 +635,8 @@ public final class Sim {
     network.breakOneOf(oneOf);
   }
 
-  // ---- guests -------------------------------------------------------------------------------------
+  // ---- guests
+  // -------------------------------------------------------------------------------------
 
   /** The virtual machine of a volume. */
   public SimGuest guest(String volume) {
@@ -661,7 +658,8 @@ public final class Sim {
     return SimWords.difference(world, volume);
   }
 
-  // ---- reading ------------------------------------------------------------------------------------
+  // ---- reading
+  // ------------------------------------------------------------------------------------
 
   /** All that was told, in order. */
   public List<Told> told() {
@@ -758,10 +756,7 @@ public final class Sim {
   /** The settings. */
   public Settings settings() {
     return new Settings(
-        key ->
-            store
-                .find(ObjectKind.SETTING, key, Setting.class)
-                .map(Setting::value));
+        key -> store.find(ObjectKind.SETTING, key, Setting.class).map(Setting::value));
   }
 
   /** How much happened: events that were carried out. */

@@ -95,7 +95,8 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     stalledUntil.put(node, millis);
   }
 
-  // ---- eyes ---------------------------------------------------------------------------------------
+  // ---- eyes
+  // ---------------------------------------------------------------------------------------
 
   @Override
   public void observe(Observation to) {
@@ -190,9 +191,7 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
       kubernetes()
           .pod(name)
           .ifPresent(pod ->
-              pod.instances()
-                  .values()
-                  .forEach(one -> one.engine().ifPresent(this::engineChanged)));
+              pod.instances().values().forEach(one -> one.engine().ifPresent(this::engineChanged)));
     }
   }
 
@@ -253,7 +252,8 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     }
   }
 
-  // ---- hands --------------------------------------------------------------------------------------
+  // ---- hands
+  // --------------------------------------------------------------------------------------
 
   @Override
   public void execute(ProcessAction action) {
@@ -417,8 +417,7 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
       return;
     }
     SimEngine next =
-        engine(
-            pod.machine, action.engine(), action.volume(), action.replicas(), action.image());
+        engine(pod.machine, action.engine(), action.volume(), action.replicas(), action.image());
     pod.swap(
         name,
         next,
@@ -460,8 +459,7 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
 
   /** A record that is older than any that counts. */
   private static MembershipRecord alone(ReplicaId id) {
-    return new MembershipRecord(
-        new RecordStamp(0, 0), new TreeSet<>(List.of(id)), new TreeMap<>());
+    return new MembershipRecord(new RecordStamp(0, 0), new TreeSet<>(List.of(id)), new TreeMap<>());
   }
 
   private String delete(SimNode machine, Replica replica) {
@@ -503,8 +501,7 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
   }
 
   private void promote(SimPod pod, Replica standby, Replica holder) {
-    Optional<SimReplica> to =
-        pod.instance(standby.name()).flatMap(SimPod.Instance::replica);
+    Optional<SimReplica> to = pod.instance(standby.name()).flatMap(SimPod.Instance::replica);
     Optional<SimReplica> from =
         kubernetes().podsOn(pod.machine.name()).stream()
             .flatMap(other -> other.instance(holder.name()).stream())

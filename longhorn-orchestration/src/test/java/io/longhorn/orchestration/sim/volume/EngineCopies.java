@@ -26,8 +26,8 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How an engine makes replicas equal: after a crash, one that returns, one that is empty. A block at
- * a time, each in one step that is done only while nothing of the block is under way and every
+ * How an engine makes replicas equal: after a crash, one that returns, one that is empty. A block
+ * at a time, each in one step that is done only while nothing of the block is under way and every
  * replica that it touches would take a frame of this engine's session: what a lock of the range and
  * frames on the links come to.
  */
@@ -118,7 +118,8 @@ final class EngineCopies {
     }
   }
 
-  // ---- what there is to do ------------------------------------------------------------------------
+  // ---- what there is to do
+  // ------------------------------------------------------------------------
 
   /** After a crash: whatever may differ is made equal. */
   void reconcile(long generation) {
@@ -157,8 +158,8 @@ final class EngineCopies {
       world.directory(id).ifPresent(directory -> blocks.addAll(directory.marks));
     }
     blocks.addAll(engine.beingWritten());
-    engine.tell(() ->
-        engine.name() + " copies " + blocks.size() + " blocks to " + engine.shortly(replica));
+    engine.tell(
+        () -> engine.name() + " copies " + blocks.size() + " blocks to " + engine.shortly(replica));
     returns.put(replica, new Return(blocks));
     engine.reportDue();
     look();
@@ -229,7 +230,8 @@ final class EngineCopies {
     engine.cleared(cleared);
   }
 
-  // ---- steps --------------------------------------------------------------------------------------
+  // ---- steps
+  // --------------------------------------------------------------------------------------
 
   /** Goes on, if there is anything to do. */
   void look() {
@@ -246,8 +248,7 @@ final class EngineCopies {
   private void step() {
     isStepDue = false;
     boolean isBlocked = true;
-    for (Map.Entry<ClaimEffect.SendRead, Integer> read :
-        List.copyOf(reads.entrySet())) {
+    for (Map.Entry<ClaimEffect.SendRead, Integer> read : List.copyOf(reads.entrySet())) {
       isBlocked &= stepRead(read.getKey(), read.getValue());
     }
     if (isReconciling) {
@@ -350,8 +351,8 @@ final class EngineCopies {
   }
 
   /**
-   * Rule E3: a member that has run since all were equal; another one only if none has. Then what was
-   * not flushed may be gone, if the power was.
+   * Rule E3: a member that has run since all were equal; another one only if none has. Then what
+   * was not flushed may be gone, if the power was.
    */
   private ReplicaId source(SortedSet<ReplicaId> required) {
     ReplicaId chosen = source;
@@ -379,8 +380,7 @@ final class EngineCopies {
   /** Rule I7: nobody outside the newest committed set is a source of data. */
   private void checkSource(ReplicaId from) {
     Optional<VolumeRecord> record = world.records().record(engine.volume());
-    boolean isOurs =
-        record.filter(r -> r.isOwnedBy(engine.id(), engine.generation())).isPresent();
+    boolean isOurs = record.filter(r -> r.isOwnedBy(engine.id(), engine.generation())).isPresent();
     if (isOurs && !record.get().membership().members().contains(from)) {
       throw new SimFailure(
           "I7", engine.name() + " copies from " + engine.shortly(from) + ", not a member");
@@ -420,7 +420,10 @@ final class EngineCopies {
     if (world.knobs.does(Sabotage.ENGINE_COPIES_FROM_ANYBODY)) {
       return id;
     }
-    return members.stream().skip(world.scheduler.random().nextInt(members.size())).findFirst().orElseThrow();
+    return members.stream()
+        .skip(world.scheduler.random().nextInt(members.size()))
+        .findFirst()
+        .orElseThrow();
   }
 
   private void returned(ReplicaId id, SimDirectory back, SortedSet<ReplicaId> members) {
@@ -439,7 +442,8 @@ final class EngineCopies {
     engine.tell(now -> new ClaimEvent.MadeEqual(now, id));
   }
 
-  // ---- empty ones, and those that are not used any more -------------------------------------------
+  // ---- empty ones, and those that are not used any more
+  // -------------------------------------------
 
   /**
    * Replicas that the record does not know are filled, then enter it as ones that have left: they
@@ -461,8 +465,7 @@ final class EngineCopies {
     unknown.removeAll(known.get().members());
     unknown.removeAll(known.get().leftAt().keySet());
     unknown.removeAll(failures.keySet());
-    boolean isStale =
-        !unknown.isEmpty() || !configured.containsAll(known.get().leftAt().keySet());
+    boolean isStale = !unknown.isEmpty() || !configured.containsAll(known.get().leftAt().keySet());
     if (isStale && !isLooking) {
       isLooking = true;
       engine.inBackground(LOOK_NANOS, () -> engine.store().look(this::tidy));
@@ -513,15 +516,19 @@ final class EngineCopies {
   }
 
   private void change() {
-    engine.store().change(this::tidied, record -> {
-      ReplicaId was = filling;
-      if (was != null && record.membership().leftAt().containsKey(was)) {
-        filling = null;
-        isFilled = false;
-        filled = 0;
-      }
-      engine.tell(ClaimEvent.RecordChanged::new);
-    });
+    engine
+        .store()
+        .change(
+            this::tidied,
+            record -> {
+              ReplicaId was = filling;
+              if (was != null && record.membership().leftAt().containsKey(was)) {
+                filling = null;
+                isFilled = false;
+                filled = 0;
+              }
+              engine.tell(ClaimEvent.RecordChanged::new);
+            });
   }
 
   private VolumeRecord tidied(VolumeRecord record) {

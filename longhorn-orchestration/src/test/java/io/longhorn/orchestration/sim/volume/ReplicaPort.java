@@ -142,7 +142,8 @@ final class ReplicaPort {
     link = engine.world.network.connect(engine, there);
     Hello hello =
         new Hello(1, 1, Hello.Role.OWNER, SimReplica.AUTHORITY, volume, id, engine.id(), 0);
-    transmit(new Sent(SimFrame.ask(FrameType.HELLO, 0, engine.nextSequence(), hello.write()), now(), 0));
+    transmit(
+        new Sent(SimFrame.ask(FrameType.HELLO, 0, engine.nextSequence(), hello.write()), now(), 0));
   }
 
   private long now() {
@@ -151,7 +152,13 @@ final class ReplicaPort {
 
   /** PROMISE, then RECORD. */
   void promise(long generation, EngineId id, MembershipRecord record) {
-    send(SimFrame.ask(FrameType.PROMISE, generation, engine.nextSequence(), new Promise(generation, id).write()), 0);
+    send(
+        SimFrame.ask(
+            FrameType.PROMISE,
+            generation,
+            engine.nextSequence(),
+            new Promise(generation, id).write()),
+        0);
     record(generation, record);
   }
 
@@ -278,7 +285,8 @@ final class ReplicaPort {
     }
   }
 
-  // ---- the directory changes hands ----------------------------------------------------------------
+  // ---- the directory changes hands
+  // ----------------------------------------------------------------
 
   private void moved() {
     Link current = link;

@@ -108,8 +108,7 @@ final class StorePort {
             0,
             engine.nextSequence(),
             new VolumeRecordCodec.Change(volume, expected, record).write()),
-        frame ->
-            then.accept(frame.status() != IoError.CONFLICT, Stored.read(frame.fields())),
+        frame -> then.accept(frame.status() != IoError.CONFLICT, Stored.read(frame.fields())),
         otherwise);
   }
 
@@ -146,12 +145,14 @@ final class StorePort {
       otherwise.run();
       return;
     }
-    Stored.read(frame.fields()).record().ifPresent(record -> {
-      if (!record.equals(known)) {
-        known = record;
-        engine.reportDue();
-      }
-    });
+    Stored.read(frame.fields())
+        .record()
+        .ifPresent(record -> {
+          if (!record.equals(known)) {
+            known = record;
+            engine.reportDue();
+          }
+        });
     then.accept(frame);
   }
 }
