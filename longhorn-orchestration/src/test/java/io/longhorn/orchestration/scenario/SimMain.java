@@ -2,6 +2,8 @@ package io.longhorn.orchestration.scenario;
 
 import io.longhorn.orchestration.scenario.RandomScenario.Result;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 
@@ -12,7 +14,7 @@ import java.util.logging.Logger;
  */
 final class SimMain {
   private static final int MOST_FAILURES = 5;
-  private static final long REPORT_NANOS = 30_000_000_000L;
+  private static final long REPORT_SECONDS = 30;
 
   private SimMain() {}
 
@@ -68,24 +70,24 @@ final class SimMain {
     RandomRun run = new RandomRun(first);
     long begin = System.nanoTime();
     long end = minutes < 0 ? Long.MAX_VALUE : begin + minutes * 60_000_000_000L;
-    Thread reporter = Thread.ofVirtual().start(() -> report(run));
+    CountDownLatch isOver = new CountDownLatch(1);
+    Thread.ofVirtual().start(() -> report(run, isOver));
     run.run(
         () -> System.nanoTime() >= end || (seeds >= 0 && run.begun(first) >= seeds),
         MOST_FAILURES);
-    reporter.interrupt();
+    isOver.countDown();
     run.lines().forEach(System.out::println);
     System.out.println(run.summary() + ", " + (System.nanoTime() - begin) / 1_000_000_000 + " s");
     return run.failures().isEmpty() ? 0 : 1;
   }
 
-  private static void report(RandomRun run) {
+  private static void report(RandomRun run, CountDownLatch isOver) {
     try {
-      while (true) {
-        Thread.currentThread().join(java.time.Duration.ofNanos(REPORT_NANOS));
+      while (!isOver.await(REPORT_SECONDS, TimeUnit.SECONDS)) {
         System.out.println(run.summary());
       }
     } catch (InterruptedException _) {
-      // It is over.
+      Thread.currentThread().interrupt();
     }
   }
 }
