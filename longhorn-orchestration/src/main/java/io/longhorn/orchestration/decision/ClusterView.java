@@ -38,6 +38,9 @@ public final class ClusterView {
   /** By node, then disk: the sizes of what its own replicas belong to. */
   private final TreeMap<String, TreeMap<String, Long>> promisedByDisk = new TreeMap<>();
 
+  /** By volume, then instance manager: how many of its processes were seen there. */
+  private final TreeMap<String, TreeMap<String, Integer>> processesByVolume = new TreeMap<>();
+
   private final TreeMap<String, ManagerSeen> managers = new TreeMap<>();
   private final TreeMap<String, EngineSeen> engines = new TreeMap<>();
   private final TreeMap<String, NodeSeen> nodes = new TreeMap<>();
@@ -105,7 +108,12 @@ public final class ClusterView {
     if (before != null) {
       // What was seen of it says nothing of another one of this name.
       switch (key.kind()) {
-        case INSTANCE_MANAGER -> managers.remove(key.name());
+        case INSTANCE_MANAGER -> {
+          ManagerSeen seen = managers.remove(key.name());
+          if (seen != null) {
+            count(key.name(), seen, ManagerSeen.NOT_YET);
+          }
+        }
         case ENGINE -> engines.remove(key.name());
         default -> {}
       }
@@ -125,9 +133,12 @@ public final class ClusterView {
       return;
     }
     isClusterDirty = true;
+    count(manager, before == null ? ManagerSeen.NOT_YET : before, now);
     if (before == null || before.reach() != now.reach() || before.pid() != now.pid()) {
       find(ObjectKind.INSTANCE_MANAGER, manager, InstanceManager.class)
           .ifPresent(object -> nodeChanged(object.nodeID()));
+      // Also those that have nothing to do with the node any more.
+      now.instances().keySet().forEach(this::dirtyInstance);
       return;
     }
     // Whose processes came, went, or changed.
@@ -141,6 +152,23 @@ public final class ClusterView {
     now.instances().keySet().stream()
         .filter(name -> !before.instances().containsKey(name))
         .forEach(this::dirtyInstance);
+  }
+
+  private void count(String manager, ManagerSeen before, ManagerSeen now) {
+    if (before.instances().keySet().equals(now.instances().keySet())) {
+      return;
+    }
+    before.instances().keySet().forEach(name -> count(manager, Names.volumeOf(name), -1));
+    now.instances().keySet().forEach(name -> count(manager, Names.volumeOf(name), 1));
+  }
+
+  private void count(String manager, String volume, int more) {
+    TreeMap<String, Integer> there =
+        processesByVolume.computeIfAbsent(volume, _ -> new TreeMap<>());
+    there.merge(manager, more, (a, b) -> a + b == 0 ? null : a + b);
+    if (there.isEmpty()) {
+      processesByVolume.remove(volume);
+    }
   }
 
   /** An engine has spoken. */
@@ -441,6 +469,12 @@ public final class ClusterView {
   public long promisedBytes(String node, String disk) {
     TreeMap<String, Long> disks = promisedByDisk.get(node);
     return disks == null ? 0 : disks.getOrDefault(disk, 0L);
+  }
+
+  /** Names of the instance managers that had processes of a volume when they were last seen. */
+  public List<String> managersWith(String volume) {
+    TreeMap<String, Integer> there = processesByVolume.get(volume);
+    return there == null ? List.of() : List.copyOf(there.keySet());
   }
 
   /** Instance managers of a node, by name. */

@@ -6,6 +6,7 @@ import io.longhorn.api.cluster.Condition;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.EngineImage;
 import io.longhorn.api.cluster.InstanceManager;
+import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.Membership;
 import io.longhorn.api.cluster.Node;
 import io.longhorn.api.cluster.ObjectKey;
@@ -81,6 +82,29 @@ public final class Draft {
   /** The last try to switch an engine that failed. */
   public Optional<SwapSeen> swapOf(Engine engine) {
     return view.swap(engine.name());
+  }
+
+  /** Processes of a volume that an instance manager had when it was last seen, by name. */
+  public SortedMap<String, ManagerSeen.Instance> processesOf(
+      String volume, InstanceManager manager) {
+    TreeMap<String, ManagerSeen.Instance> found = new TreeMap<>();
+    // What belongs to it begins with its name; so does what belongs to others.
+    seen(manager)
+        .instances()
+        .subMap(volume + "-", volume + ".")
+        .forEach((name, instance) -> {
+          if (Names.volumeOf(name).equals(volume)) {
+            found.put(name, instance);
+          }
+        });
+    return found;
+  }
+
+  /** Instance managers that had processes of a volume when they were last seen. */
+  public List<InstanceManager> managersWith(String volume) {
+    return view.managersWith(volume).stream()
+        .flatMap(name -> find(ObjectKind.INSTANCE_MANAGER, name, InstanceManager.class).stream())
+        .toList();
   }
 
   // ---- objects --------------------------------------------------------------------------------
@@ -249,6 +273,19 @@ public final class Draft {
     Optional<Node> found = node(node);
     return found.isEmpty()
         || (!found.get().ready().isTrue() && Names.isDownReason(found.get().ready().reason()));
+  }
+
+  /**
+   * Whether a process does no harm any more: it is gone; or it is out of reach on a node that is
+   * down, and then it is fenced: whoever opens the volume next takes a higher generation, and no
+   * replica takes a write of a lower one. Longhorn assumes that it has stopped.
+   */
+  public boolean hasStopped(InstanceView instance, String node) {
+    return switch (instance.currentState()) {
+      case STOPPED, ERROR -> true;
+      case UNKNOWN -> isDown(node);
+      case STARTING, RUNNING, STOPPING -> false;
+    };
   }
 
   // ---- what is to be done ---------------------------------------------------------------------

@@ -89,11 +89,16 @@ public final class Names {
     if (numberOf(instance) >= 0) {
       return instance.substring(0, instance.lastIndexOf(ENGINE));
     }
-    boolean isDirectory = instance.endsWith(CREATION) || instance.endsWith(DELETION);
-    String replica = isDirectory ? instance.substring(0, instance.lastIndexOf('-')) : instance;
+    String replica =
+        isOfDirectory(instance) ? instance.substring(0, instance.lastIndexOf('-')) : instance;
     int at = replica.lastIndexOf(REPLICA);
     String id = at < 0 ? "" : replica.substring(at + REPLICA.length());
     return at > 0 && isReplicaId(id) ? replica.substring(0, at) : "";
+  }
+
+  /** Whether it makes or deletes a directory: such a process ends by itself. */
+  public static boolean isOfDirectory(String instance) {
+    return instance.endsWith(CREATION) || instance.endsWith(DELETION);
   }
 
   /** Eight digits of its id, and the number of one that stands by. */

@@ -299,7 +299,7 @@ final class VolumeLifeTest {
     assertThat(cluster.volume("v").status().state()).isEqualTo(State.ATTACHED);
     assertThat(cluster.volume("v").status().robustness()).isEqualTo(Robustness.DEGRADED);
     assertThat(cluster.volume("v").status().condition("Waiting"))
-        .hasValueSatisfying(waits -> assertThat(waits.reason()).isEqualTo("IoHeld"));
+        .hasValueSatisfying(waits -> assertThat(waits.reason()).isEqualTo("7.2/4"));
     cluster.settle();
     assertThat(cluster.volume("v").status().robustness()).isEqualTo(Robustness.HEALTHY);
   }

@@ -1,5 +1,6 @@
 package io.longhorn.orchestration.decision.cluster;
 
+import io.longhorn.api.ReplicaId;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.EngineImage;
 import io.longhorn.api.cluster.InstanceManager;
@@ -8,10 +9,13 @@ import io.longhorn.api.cluster.InstanceView.State;
 import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.orchestration.decision.Action;
+import io.longhorn.orchestration.decision.Capability;
 import io.longhorn.orchestration.decision.Draft;
 import io.longhorn.orchestration.decision.EngineSeen;
 import io.longhorn.orchestration.decision.ManagerSeen;
 import io.longhorn.orchestration.decision.Names;
+import io.longhorn.orchestration.decision.replica.ReplicaRule;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.SortedSet;
@@ -56,7 +60,11 @@ public final class InstancePlanner {
     if (crashed(before.instance(), view)) {
       draft.tell(replica, true, "ReplicaCrashed", replica.name() + ": " + view.message());
     }
-    boolean isCreated = before.isCreated() || hasEnded(draft, manager, Names.creation(replica));
+    boolean isCreated =
+        before.isCreated()
+            || creationOf(draft, replica)
+                .filter(creation -> creation.state() == ManagerSeen.State.STOPPED)
+                .isPresent();
     boolean isHolder =
         switch (view.currentState()) {
           case RUNNING -> seen == null ? before.isHolder() : !seen.isStandby();
@@ -68,13 +76,18 @@ public final class InstancePlanner {
 
   private static Engine observed(Draft draft, Optional<InstanceManager> manager, Engine engine) {
     Engine.Status before = engine.status();
-    InstanceView view =
+    InstanceView derived =
         InstanceRule.derive(
             before.instance(),
             engine.spec().isWanted(),
             false,
             manager.orElse(null),
             instance(draft, manager, engine.name()));
+    // Rule 6.2/10: where it runs is not where it is wanted; as after a crash it begins anew.
+    InstanceView view =
+        isMisplaced(engine, derived, manager)
+            ? InstanceRule.misplaced(derived, engine.spec().nodeID())
+            : derived;
     if (crashed(before.instance(), view)) {
       draft.tell(engine, true, "EngineCrashed", engine.name() + ": " + view.message());
     }
@@ -104,6 +117,13 @@ public final class InstancePlanner {
             seen.image().isEmpty() ? status.currentImage() : seen.image()));
   }
 
+  private static boolean isMisplaced(
+      Engine engine, InstanceView view, Optional<InstanceManager> manager) {
+    return engine.spec().isWanted()
+        && view.currentState() == State.RUNNING
+        && manager.filter(own -> !own.nodeID().equals(engine.spec().nodeID())).isPresent();
+  }
+
   private static boolean crashed(InstanceView before, InstanceView now) {
     return before.currentState() != State.ERROR
         && now.currentState() == State.ERROR
@@ -113,11 +133,6 @@ public final class InstancePlanner {
   private static ManagerSeen.@Nullable Instance instance(
       Draft draft, Optional<InstanceManager> manager, String name) {
     return manager.map(draft::seen).map(seen -> seen.instances().get(name)).orElse(null);
-  }
-
-  private static boolean hasEnded(Draft draft, Optional<InstanceManager> manager, String name) {
-    ManagerSeen.Instance seen = instance(draft, manager, name);
-    return seen != null && seen.state() == ManagerSeen.State.STOPPED;
   }
 
   // ---- what has to be done ----------------------------------------------------------------------
@@ -139,8 +154,8 @@ public final class InstancePlanner {
           .managerOf(engine)
           .filter(manager -> isReachable(draft, manager))
           .ifPresent(manager -> act(draft, found.get(), manager, engine));
-      stopElsewhere(draft, engine);
     }
+    stopStrays(draft, found.get());
   }
 
   /** Whether it takes calls. */
@@ -149,21 +164,55 @@ public final class InstancePlanner {
         && draft.seen(manager).reach() == ManagerSeen.Reach.CONNECTED;
   }
 
+  // ---- strays -----------------------------------------------------------------------------------
+
   /**
-   * Stops an engine that is under another instance manager than its own: a start that came late,
-   * when the volume had moved. Two of them would fence each other for ever.
+   * Stops what runs for a volume and is no object's process there: a start that came late, when the
+   * volume had moved, or what was fenced while nobody could reach it. Two engines would fence each
+   * other for ever (#6552).
    */
-  private static void stopElsewhere(Draft draft, Engine engine) {
-    String own = draft.managerOf(engine).map(InstanceManager::name).orElse("");
-    for (InstanceManager manager : draft.instanceManagers()) {
-      if (!manager.name().equals(own) && isReachable(draft, manager)) {
-        stop(draft, manager, engine.name());
+  private static void stopStrays(Draft draft, Volume volume) {
+    for (InstanceManager manager : draft.managersWith(volume.name())) {
+      if (isReachable(draft, manager)) {
+        SortedSet<String> known = namesIn(draft, volume, manager);
+        draft
+            .processesOf(volume.name(), manager)
+            .forEach((name, seen) -> {
+              // What makes or deletes a directory ends by itself, and is not to be cut off.
+              if (!known.contains(name) && (seen.isOver() || !Names.isOfDirectory(name))) {
+                stop(draft, manager, name);
+              }
+            });
       }
     }
   }
 
+  /** What may be in an instance manager of a volume. */
+  private static SortedSet<String> namesIn(Draft draft, Volume volume, InstanceManager manager) {
+    SortedSet<String> known = new TreeSet<>();
+    for (Engine engine : draft.enginesOf(volume.name())) {
+      if (isIn(draft.managerOf(engine), manager)) {
+        known.add(engine.name());
+      }
+    }
+    for (Replica replica : draft.replicasOf(volume)) {
+      if (isIn(draft.managerOf(replica), manager)) {
+        known.add(replica.name());
+        known.add(Names.deletion(replica));
+      }
+      if (replica.spec().nodeID().equals(manager.nodeID())) {
+        known.add(Names.creation(replica));
+      }
+    }
+    return known;
+  }
+
+  private static boolean isIn(Optional<InstanceManager> one, InstanceManager manager) {
+    return one.filter(own -> own.name().equals(manager.name())).isPresent();
+  }
+
   /**
-   * Forgets what has ended and belongs to no object. What runs and is not known here is left alone:
+   * Forgets what has ended and belongs to no volume. What runs and belongs to none is left alone:
    * nobody can say whose it is.
    */
   public static void forgetStrays(Draft draft) {
@@ -173,7 +222,7 @@ public final class InstancePlanner {
             .seen(manager)
             .instances()
             .forEach((name, seen) -> {
-              if (seen.isOver() && !isKnown(draft, manager, name)) {
+              if (seen.isOver() && draft.volume(Names.volumeOf(name)).isEmpty()) {
                 draft.act(new Action.ForgetInstance(manager, name, seen.uuid()));
               }
             });
@@ -181,60 +230,69 @@ public final class InstancePlanner {
     }
   }
 
-  private static boolean isKnown(Draft draft, InstanceManager manager, String name) {
-    String volume = Names.volumeOf(name);
-    SortedSet<String> known = new TreeSet<>();
-    known.addAll(draft.view().enginesOf(volume).keySet());
-    for (Replica replica : draft.view().replicasOf(volume).values()) {
-      if (replica.spec().nodeID().equals(manager.nodeID())) {
-        known.add(replica.name());
-        known.add(Names.creation(replica));
-        known.add(Names.deletion(replica));
-      }
-    }
-    return known.contains(name);
-  }
-
-  /** Whether an engine of this name may still run under another instance manager. */
-  private static boolean runsElsewhere(Draft draft, InstanceManager own, Engine engine) {
-    return draft.instanceManagers().stream()
+  /** Whether a process of this name may still run under another instance manager. */
+  private static boolean runsElsewhere(
+      Draft draft, Volume volume, InstanceManager own, String name) {
+    return draft.managersWith(volume.name()).stream()
         .filter(manager -> !manager.name().equals(own.name()))
         .filter(manager -> isReachable(draft, manager))
-        .map(manager -> draft.seen(manager).instances().get(engine.name()))
+        .map(manager -> draft.seen(manager).instances().get(name))
         .anyMatch(seen -> seen != null && !seen.isOver());
   }
 
+  // ---- replicas ---------------------------------------------------------------------------------
+
   private static void act(Draft draft, Volume volume, InstanceManager manager, Replica replica) {
-    Optional<EngineImage> image = draft.image(replica.spec().image());
-    if (image.isEmpty()) {
+    if (!replica.status().isCreated()) {
+      create(draft, volume, manager, replica);
       return;
     }
-    String creation = Names.creation(replica);
-    ManagerSeen.Instance creating = draft.seen(manager).instances().get(creation);
-    if (replica.status().isCreated()) {
-      if (creating != null) {
-        draft.act(new Action.ForgetInstance(manager, creation, creating.uuid()));
-      }
-    } else {
-      // One that is taken away before it is made is made first, if that works: what was asked
-      // already
-      // may come late, and would leave a directory that nobody knows.
-      boolean isRetried =
-          replica.spec().isWanted() || volume.status().state() == Volume.State.CREATING;
-      boolean isFailed = creating != null && creating.state() == ManagerSeen.State.ERROR;
-      if (!volume.isDeleted() && (creating == null || (isFailed && isRetried))) {
-        List<Replica> all = draft.activeReplicasOf(volume);
-        draft.act(new Action.CreateDirectory(manager, replica, volume, all, image.get()));
-      }
-      return;
-    }
+    forgetCreation(draft, replica);
     InstanceView view = replica.status().instance();
+    Optional<EngineImage> image = draft.image(replica.spec().image());
     if (!replica.spec().isWanted()) {
       stop(draft, manager, replica.name());
-    } else if (!view.mayRun()) {
+    } else if (!view.mayRun()
+        && image.isPresent()
+        && !runsElsewhere(draft, volume, manager, replica.name())) {
       draft.act(
           new Action.StartReplica(
               manager, replica, image.get(), hasPartner(draft, volume, replica)));
+    }
+  }
+
+  private static void create(Draft draft, Volume volume, InstanceManager manager, Replica replica) {
+    Optional<EngineImage> image = draft.image(replica.spec().image());
+    Optional<ManagerSeen.Instance> creating = creationOf(draft, replica);
+    // One that is taken away before it is made is made first, if that works: what was asked already
+    // may come late, and would leave a directory that nobody knows.
+    boolean isRetried =
+        replica.spec().isWanted() || volume.status().state() == Volume.State.CREATING;
+    boolean isFailed = creating.filter(seen -> seen.state() == ManagerSeen.State.ERROR).isPresent();
+    if (image.isPresent() && (creating.isEmpty() || (isFailed && isRetried))) {
+      List<Replica> all = draft.activeReplicasOf(volume);
+      draft.act(new Action.CreateDirectory(manager, replica, volume, all, image.get()));
+    }
+  }
+
+  /** What makes its directory, in whichever instance manager of its node it was started. */
+  private static Optional<ManagerSeen.Instance> creationOf(Draft draft, Replica replica) {
+    return draft.managersOn(replica.spec().nodeID()).stream()
+        .map(manager -> draft.seen(manager).instances().get(Names.creation(replica)))
+        .filter(seen -> seen != null)
+        .min(
+            Comparator.comparing(
+                    (ManagerSeen.Instance seen) -> seen.state() != ManagerSeen.State.STOPPED)
+                .thenComparing(ManagerSeen.Instance::isOver));
+  }
+
+  private static void forgetCreation(Draft draft, Replica replica) {
+    String creation = Names.creation(replica);
+    for (InstanceManager manager : draft.managersWith(replica.spec().volumeName())) {
+      ManagerSeen.Instance seen = draft.seen(manager).instances().get(creation);
+      if (seen != null && isReachable(draft, manager)) {
+        draft.act(new Action.ForgetInstance(manager, creation, seen.uuid()));
+      }
     }
   }
 
@@ -247,28 +305,43 @@ public final class InstancePlanner {
                 && (other.status().isHolder() || !replica.spec().isActive()));
   }
 
+  // ---- engines ----------------------------------------------------------------------------------
+
   private static void act(Draft draft, Volume volume, InstanceManager manager, Engine engine) {
     Optional<EngineImage> image = draft.image(engine.spec().image());
     InstanceView view = engine.status().instance();
     if (!engine.spec().isWanted()) {
       stop(draft, manager, engine.name());
+    } else if (view.currentState() == State.RUNNING) {
+      configure(draft, volume, manager, engine);
     } else if (!view.mayRun()
+        // I9, Rule 6.2/9: what has run is not started again by itself: its volume detaches first.
         && !view.isStarted()
         && image.isPresent()
-        && !runsElsewhere(draft, manager, engine)) {
+        && !runsElsewhere(draft, volume, manager, engine.name())) {
       draft.act(
           new Action.StartEngine(
               manager, engine, volume, replicasFor(draft, volume, engine), image.get()));
     }
   }
 
-  /** What an engine is to use; one that names none uses them all. */
+  /** Tells an engine of replicas that were added or taken away since it was last told. */
+  private static void configure(
+      Draft draft, Volume volume, InstanceManager manager, Engine engine) {
+    List<Replica> replicas = replicasFor(draft, volume, engine);
+    SortedSet<ReplicaId> ids = new TreeSet<>();
+    replicas.forEach(replica -> ids.add(replica.spec().id()));
+    SortedSet<ReplicaId> said = new TreeSet<>(engine.status().replicas().keySet());
+    boolean hasSpoken = !said.isEmpty();
+    if (draft.view().can(Capability.REBUILD) && hasSpoken && !ids.isEmpty() && !ids.equals(said)) {
+      draft.act(new Action.ConfigureEngine(manager, engine, replicas));
+    }
+  }
+
   private static List<Replica> replicasFor(Draft draft, Volume volume, Engine engine) {
-    return draft.replicasOf(volume).stream()
-        .filter(replica ->
-            engine.spec().replicas().isEmpty()
-                ? replica.spec().isActive()
-                : engine.spec().replicas().contains(replica.name()))
+    SortedSet<String> used = ReplicaRule.used(draft, volume, engine);
+    return draft.activeReplicasOf(volume).stream()
+        .filter(replica -> used.contains(replica.name()))
         .toList();
   }
 

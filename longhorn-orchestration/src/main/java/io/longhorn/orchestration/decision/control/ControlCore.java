@@ -11,6 +11,13 @@ import io.longhorn.orchestration.decision.cluster.EngineImagePlanner;
 import io.longhorn.orchestration.decision.cluster.InstanceManagerPlanner;
 import io.longhorn.orchestration.decision.cluster.InstancePlanner;
 import io.longhorn.orchestration.decision.cluster.NodePlanner;
+import io.longhorn.orchestration.decision.lifecycle.ClaimantPlanner;
+import io.longhorn.orchestration.decision.lifecycle.DeletionPlanner;
+import io.longhorn.orchestration.decision.lifecycle.FailurePlanner;
+import io.longhorn.orchestration.decision.lifecycle.LifecyclePlanner;
+import io.longhorn.orchestration.decision.lifecycle.RemountPlanner;
+import io.longhorn.orchestration.decision.lifecycle.RobustnessPlanner;
+import io.longhorn.orchestration.decision.lifecycle.SalvagePlanner;
 import io.longhorn.orchestration.decision.volume.AttachmentPlanner;
 import io.longhorn.orchestration.decision.volume.CleanupPlanner;
 import io.longhorn.orchestration.decision.volume.EvictionPlanner;
@@ -19,7 +26,6 @@ import io.longhorn.orchestration.decision.volume.PromotionPlanner;
 import io.longhorn.orchestration.decision.volume.RebuildPlanner;
 import io.longhorn.orchestration.decision.volume.ReplenishPlanner;
 import io.longhorn.orchestration.decision.volume.UpgradePlanner;
-import io.longhorn.orchestration.decision.volume.VolumePlanner;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -52,6 +58,10 @@ public final class ControlCore {
       return draft.plan();
     }
     InstancePlanner.observe(draft, name);
+    draft.volume(name).ifPresent(volume -> FailurePlanner.plan(draft, volume));
+    draft.volume(name).ifPresent(volume -> RobustnessPlanner.plan(draft, volume));
+    draft.volume(name).ifPresent(volume -> SalvagePlanner.plan(draft, volume));
+    draft.volume(name).ifPresent(volume -> RemountPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> EvictionPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> ReplenishPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> RebuildPlanner.plan(draft, volume));
@@ -60,7 +70,9 @@ public final class ControlCore {
     draft.volume(name).ifPresent(volume -> UpgradePlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> MigrationPlanner.carryOut(draft, volume));
     draft.volume(name).ifPresent(volume -> PromotionPlanner.plan(draft, volume));
-    draft.volume(name).ifPresent(volume -> VolumePlanner.plan(draft, volume));
+    draft.volume(name).ifPresent(volume -> LifecyclePlanner.plan(draft, volume));
+    draft.volume(name).ifPresent(volume -> ClaimantPlanner.plan(draft, volume));
+    draft.volume(name).ifPresent(volume -> DeletionPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> CleanupPlanner.plan(draft, volume));
     draft.volume(name).ifPresent(volume -> AttachmentPlanner.tell(draft, volume));
     draft

@@ -348,8 +348,7 @@ public final class MigrationPlanner {
   private static void retire(Draft draft, Volume volume, Engine engine) {
     if (engine.spec().isWanted()) {
       draft.put(engine.with(engine.spec().withWanted(false)));
-    } else if (VolumePlanner.hasStopped(
-        draft, engine.status().instance(), engine.spec().nodeID())) {
+    } else if (draft.hasStopped(engine.status().instance(), engine.spec().nodeID())) {
       draft.remove(engine.key());
     }
     MigrationReplicas.retire(draft, volume, engine);
@@ -408,7 +407,7 @@ public final class MigrationPlanner {
    * Rule 3.4: which engine is the volume's when a migration ends: the one where the volume is, or
    * is wanted; else the one where it was to migrate; else the only one. Empty if that is not one.
    */
-  static Optional<Engine> winner(Draft draft, Volume volume) {
+  public static Optional<Engine> winner(Draft draft, Volume volume) {
     List<Engine> engines = draft.enginesOf(volume.name());
     Volume.Status status = volume.status();
     List<Engine> here =
@@ -438,8 +437,7 @@ public final class MigrationPlanner {
     Optional<EngineId> id = winner.status().id();
     boolean isOver =
         losers.stream()
-            .allMatch(loser ->
-                VolumePlanner.hasStopped(draft, loser.status().instance(), loser.spec().nodeID()));
+            .allMatch(loser -> draft.hasStopped(loser.status().instance(), loser.spec().nodeID()));
     if (record.isEmpty() || isOver) {
       return true;
     }

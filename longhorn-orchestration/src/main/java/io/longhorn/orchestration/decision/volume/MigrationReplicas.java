@@ -123,7 +123,7 @@ final class MigrationReplicas {
   private static void retire(Draft draft, Replica clone) {
     if (clone.spec().isWanted()) {
       draft.put(clone.wanted(false));
-    } else if (VolumePlanner.hasStopped(draft, clone.status().instance(), clone.spec().nodeID())) {
+    } else if (draft.hasStopped(clone.status().instance(), clone.spec().nodeID())) {
       // Its directory is another one's.
       draft.remove(clone.key());
     }
