@@ -27,7 +27,10 @@ final class RandomScenario {
   private static final long SECOND = 1_000;
   private static final long MINUTE = 60 * SECOND;
 
-  /** Longest wait of the rules is ten minutes for a replica that may come back; twice that, and more. */
+  /**
+   * Longest wait of the rules is ten minutes for a replica that may come back; twice that, and
+   * more.
+   */
   private static final long CONVERGE_MILLIS = 45 * MINUTE;
 
   private static final List<String> NODES = List.of("n1", "n2", "n3", "n4", "n5");
@@ -205,8 +208,7 @@ final class RandomScenario {
   }
 
   private List<Ticket> ticketsOf(String volume) {
-    return sim
-        .find(ObjectKind.VOLUME_ATTACHMENT, volume, VolumeAttachment.class)
+    return sim.find(ObjectKind.VOLUME_ATTACHMENT, volume, VolumeAttachment.class)
         .map(attachment -> List.copyOf(attachment.tickets().values()))
         .orElse(List.of());
   }
@@ -226,8 +228,7 @@ final class RandomScenario {
       return;
     }
     sim.runUntil(
-        () ->
-            ticketsOf(volume).stream().allMatch(ticket -> ticket.satisfied().isTrue()),
+        () -> ticketsOf(volume).stream().allMatch(ticket -> ticket.satisfied().isTrue()),
         30 * SECOND);
     if (random.nextBoolean()) {
       move(volume);
@@ -378,8 +379,7 @@ final class RandomScenario {
           return !isTwo
               || !sim.volume(volume).isMigratable()
               || there.stream().allMatch(ticket -> ticket.satisfied().isTrue())
-              || sim
-                  .volume(volume)
+              || sim.volume(volume)
                   .status()
                   .condition(Names.MIGRATION)
                   .filter(why -> why.reason().equals("B3"))

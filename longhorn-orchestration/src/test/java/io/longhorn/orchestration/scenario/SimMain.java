@@ -4,8 +4,6 @@ import io.longhorn.orchestration.scenario.RandomScenario.Result;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import java.util.logging.Level;
-import java.util.logging.Logger;
 
 /**
  * {@code ./build sim}: plays random scenarios. {@code --seeds N} of them, or for {@code --minutes
@@ -20,7 +18,6 @@ final class SimMain {
 
   /** Ends with 1 if a seed failed, with 2 if it was not understood. */
   public static void main(String[] words) {
-    Logger.getLogger("").setLevel(Level.OFF);
     System.exit(run(List.of(words)));
   }
 
@@ -73,8 +70,7 @@ final class SimMain {
     CountDownLatch isOver = new CountDownLatch(1);
     Thread.ofVirtual().start(() -> report(run, isOver));
     run.run(
-        () -> System.nanoTime() >= end || (seeds >= 0 && run.begun(first) >= seeds),
-        MOST_FAILURES);
+        () -> System.nanoTime() >= end || (seeds >= 0 && run.begun(first) >= seeds), MOST_FAILURES);
     isOver.countDown();
     run.lines().forEach(System.out::println);
     System.out.println(run.summary() + ", " + (System.nanoTime() - begin) / 1_000_000_000 + " s");

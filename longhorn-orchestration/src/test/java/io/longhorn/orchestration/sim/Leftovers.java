@@ -5,7 +5,6 @@ import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.VolumeAttachment;
-import io.longhorn.orchestration.decision.volume.TicketType;
 import io.longhorn.orchestration.sim.volume.World;
 import io.longhorn.orchestration.sim.world.SimDirectory;
 import java.util.List;
@@ -82,7 +81,7 @@ final class Leftovers {
             .count();
     long nodes =
         tickets.tickets().values().stream()
-            .filter(TicketType::isCsi)
+            .filter(ticket -> ticket.type().equals(Sim.CSI))
             .map(VolumeAttachment.Ticket::nodeID)
             .distinct()
             .count();
