@@ -17,7 +17,6 @@ import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.Volume.Robustness;
 import io.longhorn.api.cluster.Volume.State;
 import io.longhorn.api.cluster.VolumeAttachment;
-import io.longhorn.api.cluster.VolumeAttachment.Ticket;
 import io.longhorn.orchestration.decision.Capability;
 import io.longhorn.orchestration.store.ClusterStore.Stored;
 import java.time.Clock;
@@ -29,7 +28,6 @@ import java.util.List;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.function.Predicate;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -39,7 +37,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class VolumeRequestsTest {
   private static final Clock CLOCK = Clock.fixed(Instant.ofEpochMilli(5_000), ZoneOffset.UTC);
   private static final long MIB = 1 << 20;
-  private static final Predicate<Ticket> ALL = _ -> true;
 
   private final FillingStore store = new FillingStore();
   private VolumeRequests volumes = with(EnumSet.allOf(Capability.class));
@@ -404,7 +401,7 @@ final class VolumeRequestsTest {
     attach("v", "node-1", "b");
     volumes.detach("v", ticket -> ticket.id().equals("a"));
     assertThat(tickets("v").tickets().keySet()).containsExactly("b");
-    volumes.detach("v", ALL);
+    volumes.detach("v", _ -> true);
     assertThat(tickets("v").tickets()).isEmpty();
   }
 
@@ -414,13 +411,13 @@ final class VolumeRequestsTest {
     requireRefused(
         IoError.NOT_FOUND,
         "volume v has no tickets: nobody wants it attached",
-        () -> volumes.detach("v", ALL));
+        () -> volumes.detach("v", _ -> true));
     attach("v", "node-1", "a");
     requireRefused(
         IoError.NOT_FOUND,
         "volume v has no such ticket; it has a",
         () -> volumes.detach("v", ticket -> ticket.id().equals("b")));
-    requireRefused(IoError.NOT_FOUND, "there is no volume w", () -> volumes.detach("w", ALL));
+    requireRefused(IoError.NOT_FOUND, "there is no volume w", () -> volumes.detach("w", _ -> true));
   }
 
   @ParameterizedTest

@@ -253,7 +253,11 @@ public final class ClaimCore {
   private long nextPingNanos() {
     long next = Long.MAX_VALUE;
     for (ReplicaId id : requiredMembers()) {
-      next = Math.min(next, sessions.of(id).pingDueNanos(timing.retryNanos()));
+      Session session = sessions.of(id);
+      // One whose session is over is not pinged: an event says what becomes of it.
+      if (session.isOurs) {
+        next = Math.min(next, session.pingDueNanos(timing.retryNanos()));
+      }
     }
     return Math.max(next, nowNanos);
   }

@@ -384,16 +384,25 @@ public final class Draft {
   }
 
   private int order(ObjectKey key) {
-    boolean isRemoved = changed.get(key) == null;
+    ClusterObject now = changed.get(key);
+    boolean isRemoved = now == null;
     return switch (key.kind()) {
       case SETTING, NODE, INSTANCE_MANAGER, ENGINE_IMAGE -> 0;
-      case REPLICA -> 1;
-      case ENGINE -> isRemoved ? 2 : 3;
-      case MEMBERSHIP, EVENT -> 4;
+      // Where a directory changes hands there is never none that has it.
+      case REPLICA -> isNowActive(key, now) ? 1 : 2;
+      case ENGINE -> isRemoved ? 3 : 4;
+      case MEMBERSHIP, EVENT -> 5;
       // A ticket has what it asks for because of the record: whoever reads that goes by it.
-      case VOLUME_ATTACHMENT -> 5;
-      case VOLUME -> 6;
+      case VOLUME_ATTACHMENT -> 6;
+      case VOLUME -> 7;
     };
+  }
+
+  private boolean isNowActive(ObjectKey key, @Nullable ClusterObject now) {
+    return now instanceof Replica after
+        && after.spec().isActive()
+        && view.objects().get(key) instanceof Replica before
+        && !before.spec().isActive();
   }
 
   /** Which objects the plan changes. */

@@ -8,8 +8,8 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Whose turn it is: one action for a subject at a time, the same one again only after a {@link
- * Backoff}. What may not begin is not lost: the next plan asks again. One thread begins actions;
- * any may end them.
+ * Backoff}. What may not begin is not lost: the next plan asks again. One thread begins actions; any
+ * may end them.
  */
 public final class ActionTurns {
   private final Backoff backoff = new Backoff();

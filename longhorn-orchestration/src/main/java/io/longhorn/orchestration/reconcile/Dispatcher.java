@@ -14,8 +14,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Has actions carried out beside the loop, by {@link ActionTurns}, and only so many at the same
- * time at an instance manager. Called by one thread.
+ * Has actions carried out beside the loop, by {@link ActionTurns}, and only so many at the same time
+ * at an instance manager. Called by one thread.
  */
 final class Dispatcher {
   /** Most actions at the same time at one instance manager; others wait for their turn. */

@@ -25,6 +25,7 @@ import io.longhorn.orchestration.decision.control.ControlCore;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
@@ -87,9 +88,13 @@ public final class SmallCluster {
     }
   }
 
-  /** The instance manager of a node. */
+  /** An instance manager's process. */
   public static final class Host {
     public final String node;
+
+    /** What its object is called. */
+    public final String manager;
+
     public boolean isAlive;
     public boolean isFrozen;
     public long pid;
@@ -100,8 +105,9 @@ public final class SmallCluster {
 
     ManagerSeen seen = ManagerSeen.NOT_YET;
 
-    Host(String node) {
+    Host(String node, String manager) {
       this.node = node;
+      this.manager = manager;
     }
 
     public void die() {
@@ -114,7 +120,12 @@ public final class SmallCluster {
   }
 
   public final TreeMap<ObjectKey, ClusterObject> objects = new TreeMap<>();
+
+  /** By node: the instance manager of the first image that starts everything. */
   public final TreeMap<String, Host> hosts = new TreeMap<>();
+
+  /** All others, by their names. */
+  public final TreeMap<String, Host> otherHosts = new TreeMap<>();
 
   /** What an orchestrator says of nodes; nothing unless a test puts it there. */
   public final TreeMap<String, NodeSeen> kube = new TreeMap<>();
@@ -127,6 +138,21 @@ public final class SmallCluster {
 
   /** Whether engines tell which start of them they are. */
   public boolean isIdTold = true;
+
+  /** Images whose programs end as soon as they are started. */
+  public final SortedSet<String> broken = new TreeSet<>();
+
+  /** Why switches of engines fail; empty if they do not. */
+  public String swapError = "";
+
+  /** Whether switches of engines that were begun go no further for now. */
+  public boolean isSwapSlow;
+
+  /** Tries to switch that failed, by engine, as an executor reports them. */
+  public final TreeMap<String, SwapSeen> swaps = new TreeMap<>();
+
+  /** Switches that have begun, by engine. */
+  public final TreeMap<String, Action.SwapEngine> swapping = new TreeMap<>();
 
   public boolean isStopping;
   public long nowMillis = 1_000;
@@ -142,7 +168,7 @@ public final class SmallCluster {
     for (String name : names) {
       put(Node.of(name, "/d/" + name, new Condition("Ready", false, "", "", 0)));
       put(manager(name, InstanceManager.State.STOPPED, 0));
-      hosts.put(name, new Host(name));
+      hosts.put(name, new Host(name, managerName(name)));
     }
   }
 
@@ -345,21 +371,41 @@ public final class SmallCluster {
     return host;
   }
 
+  /** Every instance manager that there is, or was. */
+  public List<Host> allHosts() {
+    List<Host> all = new ArrayList<>(hosts.values());
+    all.addAll(otherHosts.values());
+    return all;
+  }
+
+  private List<Host> hostsOn(String node) {
+    return allHosts().stream().filter(host -> host.node.equals(node)).toList();
+  }
+
+  private Host hostOf(InstanceManager manager) {
+    return manager.name().equals(managerName(manager.nodeID()))
+        ? host(manager.nodeID())
+        : otherHosts.computeIfAbsent(
+            manager.name(), _ -> new Host(manager.nodeID(), manager.name()));
+  }
+
   public Child process(String node, String name) {
-    Child process = host(node).processes.get(name);
-    if (process == null) {
-      throw new AssertionError(node + " has no " + name);
-    }
-    return process;
+    return hostsOn(node).stream()
+        .map(host -> host.processes.get(name))
+        .filter(Objects::nonNull)
+        .findFirst()
+        .orElseThrow(() -> new AssertionError(node + " has no " + name));
   }
 
   /** Looks at every instance manager and every engine, as the watchers would. */
   public ClusterView view() {
     ClusterView view = blankView();
-    for (Host host : hosts.values()) {
+    all(InstanceManager.class, _ -> true).forEach(this::hostOf);
+    for (Host host : allHosts()) {
       host.seen = look(host);
-      view.seen(managerName(host.node), host.seen);
+      view.seen(host.manager, host.seen);
     }
+    swaps.forEach(view::seen);
     for (Engine engine : all(Engine.class, _ -> true)) {
       said(engine).ifPresent(seen -> view.seen(engine.name(), seen));
     }
@@ -398,7 +444,7 @@ public final class SmallCluster {
   }
 
   private Optional<EngineSeen> said(Engine engine) {
-    for (Host host : hosts.values()) {
+    for (Host host : allHosts()) {
       Child process = host.processes.get(engine.name());
       String uuid = engine.status().instance().uuid();
       boolean isMeant = uuid.isEmpty() || process == null || process.uuid.equals(uuid);
@@ -444,7 +490,9 @@ public final class SmallCluster {
   private boolean isHeld(String volume, ReplicaId id) {
     return replicas(volume).stream()
         .filter(replica -> replica.spec().id().equals(id))
-        .map(replica -> host(replica.spec().nodeID()).processes.get(replica.name()))
+        .flatMap(replica ->
+            hostsOn(replica.spec().nodeID()).stream()
+                .map(host -> host.processes.get(replica.name())))
         .anyMatch(process -> process != null && process.isRunning() && !process.isStandby);
   }
 
@@ -459,7 +507,7 @@ public final class SmallCluster {
   }
 
   private Optional<Child> running(String engine) {
-    return hosts.values().stream()
+    return allHosts().stream()
         .map(host -> host.processes.get(engine))
         .filter(process -> process != null && process.isRunning())
         .findFirst();
@@ -548,7 +596,10 @@ public final class SmallCluster {
 
   /** Carries out what a plan wants of processes; what a frozen instance manager hears, it keeps. */
   public void carryOut(Action.ProcessAction action) {
-    Host host = host(nodeOf(action));
+    Host host =
+        switch (action) {
+          case Action.ManagerAction asked -> hostOf(asked.manager());
+        };
     switch (action) {
       case Action.StartInstanceManager _ -> {
         if (!host.isAlive) {
@@ -584,7 +635,10 @@ public final class SmallCluster {
       case Action.DeleteDirectory delete -> start(host, Names.deletion(delete.replica()));
       case Action.StartReplica start ->
           start(host, start.replica().name())
-              .ifPresent(process -> process.isStandby = start.isStandby());
+              .ifPresent(process -> {
+                process.isStandby = start.isStandby();
+                process.image = start.image().name();
+              });
       case Action.StartEngine start ->
           start(host, start.engine().name())
               .ifPresent(
@@ -639,21 +693,57 @@ public final class SmallCluster {
         .collect(Collectors.toCollection(TreeSet::new));
   }
 
-  /** The new process takes the volume and the clients over at once; the instance stays the same. */
+  /** Begun once, however often it is asked for. */
   private void swap(Host host, Action.SwapEngine swap) {
     Optional<Child> old = live(host, swap.engine().name()).filter(Child::isRunning);
     if (old.isPresent() && !old.get().image.equals(swap.image().name())) {
-      String volume = swap.volume().name();
-      VolumeRecord record = record(volume);
-      Child next = new Child(old.get().uuid, ++counter);
-      prepare(next, swap.engine(), swap.replicas(), swap.image());
-      next.state = State.RUNNING;
-      next.hasOpened = true;
-      host.processes.put(swap.engine().name(), next);
-      if (record.owner().filter(old.get().id::equals).isPresent()) {
-        record(volume, record.reserved(record.reservedGeneration() + 1, next.id));
+      // One that had begun in another process has ended with it.
+      swapping.merge(
+          swap.engine().name(),
+          swap,
+          (begun, now) -> uuidOf(begun).equals(uuidOf(now)) ? begun : now);
+      if (!isSwapSlow) {
+        goOnSwapping(swap.engine().name());
       }
     }
+  }
+
+  private static String uuidOf(Action.SwapEngine swap) {
+    return swap.engine().status().instance().uuid();
+  }
+
+  /**
+   * A switch that has begun goes on to its end, if the old process is there: the new one takes the
+   * volume and the clients over if the record lets it, or gives up. The instance stays the same.
+   */
+  public void goOnSwapping(String engine) {
+    Action.SwapEngine swap = swapping.remove(engine);
+    Host host = hostOf(swap.manager());
+    Optional<Child> old = live(host, engine).filter(Child::isRunning);
+    if (old.isEmpty()) {
+      return;
+    }
+    VolumeRecord record = record(swap.volume().name());
+    boolean isOpen = record.phase() == VolumeRecord.Phase.SWAPPING;
+    boolean isOwner = record.owner().filter(old.get().id::equals).isPresent();
+    String error =
+        !swapError.isEmpty()
+            ? swapError
+            : broken.contains(swap.image().name())
+                ? "exit code 1"
+                : !isOpen ? "the record does not let it" : isOwner ? "" : "fenced";
+    if (!error.isEmpty()) {
+      swaps.put(engine, SwapSeen.failed(swap, error));
+      return;
+    }
+    Child next = new Child(old.get().uuid, ++counter);
+    prepare(next, swap.engine(), swap.replicas(), swap.image());
+    next.state = State.RUNNING;
+    next.hasOpened = true;
+    host.processes.put(engine, next);
+    record(
+        swap.volume().name(),
+        record(swap.volume().name()).reserved(record.reservedGeneration() + 1, next.id));
   }
 
   private void finish(String volume, Child winner) {
@@ -674,12 +764,16 @@ public final class SmallCluster {
             VolumeRecord.Phase.NONE));
   }
 
-  private static void promote(Host host, Action.PromoteReplica promote) {
+  private void promote(Host host, Action.PromoteReplica promote) {
     Optional<Child> standby = live(host, promote.standby().name()).filter(Child::isRunning);
     if (standby.isPresent() && standby.get().isStandby) {
       // Who held it goes on as one that stands by.
-      live(host, promote.holder().name()).ifPresent(holder -> holder.isStandby = true);
-      standby.get().isStandby = false;
+      hostsOn(host.node)
+          .forEach(other ->
+              live(other, promote.holder().name()).ifPresent(holder -> holder.isStandby = true));
+      if (lockedBy(host, promote.standby()) == null) {
+        standby.get().isStandby = false;
+      }
     }
   }
 
@@ -693,7 +787,7 @@ public final class SmallCluster {
   /** What is starting runs, what is stopping has stopped, what makes directories has made them. */
   public boolean advance() {
     boolean isNews = false;
-    for (Host host : hosts.values()) {
+    for (Host host : allHosts()) {
       for (String name : List.copyOf(host.processes.keySet())) {
         isNews |= advance(host, name);
       }
@@ -702,7 +796,7 @@ public final class SmallCluster {
   }
 
   public boolean advance(Host host, String name) {
-    Child process = process(host.node, name);
+    Child process = host.processes.get(name);
     State before = process.state;
     switch (process.state) {
       case STARTING -> {
@@ -730,7 +824,9 @@ public final class SmallCluster {
 
   private void run(Host host, String name, Child process) {
     Replica replica = (Replica) get(ObjectKind.REPLICA, name).orElse(null);
-    if (replica != null && !process.isStandby && lockedBy(host, replica) != null) {
+    if (broken.contains(process.image)) {
+      process.end(State.ERROR, "exit code 1");
+    } else if (replica != null && !process.isStandby && lockedBy(host, replica) != null) {
       process.end(State.ERROR, "the directory is locked by " + lockedBy(host, replica));
     } else {
       process.state = State.RUNNING;
@@ -741,7 +837,10 @@ public final class SmallCluster {
     return replicas(replica.spec().volumeName()).stream()
         .filter(other -> !other.name().equals(replica.name()))
         .filter(other -> other.spec().id().equals(replica.spec().id()))
-        .filter(other -> live(host, other.name()).filter(one -> !one.isStandby).isPresent())
+        .filter(other ->
+            hostsOn(host.node).stream()
+                .anyMatch(
+                    there -> live(there, other.name()).filter(one -> !one.isStandby).isPresent()))
         .map(Replica::name)
         .findFirst()
         .orElse(null);

@@ -92,8 +92,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
     onlyOneProcessHasADirectory(replicas);
   }
 
-  // ---- I1
-  // -----------------------------------------------------------------------------------------
+  // ---- I1 -----------------------------------------------------------------------------------------
 
   private void acknowledgedWritesAreOnEveryMember(
       String volume, VolumeRecord record, List<SimEngine> engines) {
@@ -110,7 +109,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
         Optional<SimReplica> member = engine.inSession(id);
         if (member.isPresent()) {
           for (int b = 0; b < oracle.size(); b++) {
-            if (member.get().directory().block(b).stamp() < oracle.acknowledged(b)) {
+            if (oracle.isTooOld(b, member.get().directory().block(b).stamp())) {
               throw new SimFailure(
                   "I1",
                   "block "
@@ -130,8 +129,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
     }
   }
 
-  // ---- I3, I5
-  // -------------------------------------------------------------------------------------
+  // ---- I3, I5 -------------------------------------------------------------------------------------
 
   private void generationsNeverGoBack(String volume, List<SimReplica> replicas) {
     for (SimReplica replica : replicas) {
@@ -196,8 +194,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
         && required.stream().allMatch(id -> engine.inSession(id).isPresent());
   }
 
-  // ---- I8
-  // -----------------------------------------------------------------------------------------
+  // ---- I8 -----------------------------------------------------------------------------------------
 
   private static void onlyOneProcessHasADirectory(List<SimReplica> replicas) {
     TreeMap<ReplicaId, SimReplica> holders = new TreeMap<>();
@@ -238,8 +235,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
     }
   }
 
-  // ---- I3, I9: the record
-  // -------------------------------------------------------------------------
+  // ---- I3, I9: the record -------------------------------------------------------------------------
 
   @Override
   public void stored(ObjectKey key, @Nullable ClusterObject object) {
@@ -255,7 +251,8 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
   }
 
   private void ticketsNow(VolumeAttachment attachment) {
-    TreeMap<String, Long> since = tickets.computeIfAbsent(attachment.name(), _ -> new TreeMap<>());
+    TreeMap<String, Long> since =
+        tickets.computeIfAbsent(attachment.name(), _ -> new TreeMap<>());
     SortedSet<String> nodes = new TreeSet<>();
     attachment.tickets().values().forEach(ticket -> nodes.add(ticket.nodeID()));
     since.keySet().retainAll(nodes);
@@ -274,14 +271,12 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
     Optional<EngineId> owner = before.owner();
     boolean isTaken = !now.owner().equals(owner) && before.phase() == VolumeRecord.Phase.NONE;
     if (isTaken && owner.isPresent()) {
-      world
-          .engine(owner.get())
-          .ifPresent(engine -> {
-            if (isOwnerOf(before, engine) && !isJustified(engine)) {
-              throw new SimFailure(
-                  "I9", engine.name() + " owns " + volume + " and lives, another one is started");
-            }
-          });
+      world.engine(owner.get()).ifPresent(engine -> {
+        if (isOwnerOf(before, engine) && !isJustified(engine)) {
+          throw new SimFailure(
+              "I9", engine.name() + " owns " + volume + " and lives, another one is started");
+        }
+      });
     }
   }
 
@@ -324,8 +319,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
                       .values()
                       .forEach(one ->
                           one.engine()
-                              .ifPresent(
-                                  engine -> checkStop(engine, "is killed with its manager"))));
+                              .ifPresent(engine -> checkStop(engine, "is killed with its manager"))));
       default -> {}
     }
   }

@@ -55,8 +55,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A cluster in virtual time: the real planners, reconciler, claim core and wire codec, on simulated
- * machines. The same seed and the same calls give the same trace. Invariants are checked after
- * every event; what does not hold is thrown as {@link SimFailure} by whatever lets time pass.
+ * machines. The same seed and the same calls give the same trace. Invariants are checked after every
+ * event; what does not hold is thrown as {@link SimFailure} by whatever lets time pass.
  *
  * <p>Operations are what a person, Kubernetes or bad luck does; each happens at once. Time passes
  * only in {@link #run}, {@link #runUntil}, {@link #settle} and {@link #step}. One thread.
@@ -69,6 +69,7 @@ public final class Sim {
   public static final String CONTROL = SimTrace.CONTROL;
 
   private static final long QUIET_NANOS = 3_000 * SimScheduler.MILLI;
+  private static final int MAX_AT_ONE_TIME = 20_000;
   private static final long BOOT_MILLIS = 120_000;
   private static final long BLOCK_BYTES = 4096;
 
@@ -127,6 +128,7 @@ public final class Sim {
   private final TreeMap<String, SimGuest> guests = new TreeMap<>();
   private final List<Told> told = new ArrayList<>();
   private long steps;
+  private int atOneTime;
 
   /** Three nodes, nothing goes wrong by itself. */
   public Sim(long seed) {
@@ -191,7 +193,8 @@ public final class Sim {
   }
 
   private boolean areManagersUp() {
-    List<InstanceManager> managers = store.all(ObjectKind.INSTANCE_MANAGER, InstanceManager.class);
+    List<InstanceManager> managers =
+        store.all(ObjectKind.INSTANCE_MANAGER, InstanceManager.class);
     return managers.size() >= machines.size()
         && managers.stream().allMatch(one -> one.state() == InstanceManager.State.RUNNING)
         && store.all(ObjectKind.NODE, Node.class).stream().allMatch(node -> node.ready().isTrue());
@@ -213,8 +216,7 @@ public final class Sim {
     trace.tell(CONTROL, () -> SimWords.of(key, object));
   }
 
-  // ---- time
-  // ---------------------------------------------------------------------------------------
+  // ---- time ---------------------------------------------------------------------------------------
 
   /** Milliseconds since it began. */
   public long nowMillis() {
@@ -224,7 +226,12 @@ public final class Sim {
   /** The next event happens; whatever it touched is checked. */
   public void step() {
     steps++;
+    long before = scheduler.nowNanos();
     scheduler.step();
+    atOneTime = scheduler.nowNanos() == before ? atOneTime + 1 : 0;
+    if (atOneTime > MAX_AT_ONE_TIME) {
+      throw new SimFailure("spin", "things happen for ever and no time passes");
+    }
     invariants.check();
   }
 
@@ -255,15 +262,22 @@ public final class Sim {
    * something that nobody is doing does not count: a node that is down, a person's decision.
    */
   public boolean settle(long millis) {
-    return runUntil(
-        () ->
-            scheduler.isIdle()
-                && scheduler.nowNanos() - scheduler.lastActivityNanos() > QUIET_NANOS,
-        millis);
+    long end = scheduler.nowNanos() + millis * SimScheduler.MILLI;
+    while (true) {
+      long quiet = scheduler.lastActivityNanos() + QUIET_NANOS;
+      if (scheduler.isIdle() && scheduler.nextNanos() > quiet && quiet <= end) {
+        scheduler.passUntil(quiet);
+        return true;
+      }
+      if (scheduler.nextNanos() > end) {
+        scheduler.passUntil(end);
+        return false;
+      }
+      step();
+    }
   }
 
-  // ---- what a person does
-  // -------------------------------------------------------------------------
+  // ---- what a person does -------------------------------------------------------------------------
 
   /** A volume; throws if there is no place for it. */
   public void createVolume(String name, int replicas, boolean isMigratable) {
@@ -338,7 +352,13 @@ public final class Sim {
   public Optional<String> attachAs(String type, String ticket, String volume, String node) {
     Ticket wanted =
         new Ticket(
-            ticket, type, node, "", false, scheduler.nowMillis(), condition("Satisfied", false));
+            ticket,
+            type,
+            node,
+            "",
+            false,
+            scheduler.nowMillis(),
+            condition("Satisfied", false));
     VolumeAttachment before = attachment(volume);
     Optional<String> refusal = AdmissionRule.refusal(volume(volume), before, wanted);
     trace.tell(
@@ -415,11 +435,11 @@ public final class Sim {
   }
 
   private void put(Volume next) {
-    store.change(ObjectKind.VOLUME, next.name(), Volume.class, now -> now.with(next.spec()));
+    store.change(
+        ObjectKind.VOLUME, next.name(), Volume.class, now -> now.with(next.spec()));
   }
 
-  // ---- what Kubernetes and bad luck do
-  // ------------------------------------------------------------
+  // ---- what Kubernetes and bad luck do ------------------------------------------------------------
 
   /** {@code kubectl delete pod} of every instance manager of a node. */
   public void killInstanceManager(String node) {
@@ -635,8 +655,7 @@ public final class Sim {
     network.breakOneOf(oneOf);
   }
 
-  // ---- guests
-  // -------------------------------------------------------------------------------------
+  // ---- guests -------------------------------------------------------------------------------------
 
   /** The virtual machine of a volume. */
   public SimGuest guest(String volume) {
@@ -658,8 +677,7 @@ public final class Sim {
     return SimWords.difference(world, volume);
   }
 
-  // ---- reading
-  // ------------------------------------------------------------------------------------
+  // ---- reading ------------------------------------------------------------------------------------
 
   /** All that was told, in order. */
   public List<Told> told() {
@@ -756,7 +774,10 @@ public final class Sim {
   /** The settings. */
   public Settings settings() {
     return new Settings(
-        key -> store.find(ObjectKind.SETTING, key, Setting.class).map(Setting::value));
+        key ->
+            store
+                .find(ObjectKind.SETTING, key, Setting.class)
+                .map(Setting::value));
   }
 
   /** How much happened: events that were carried out. */

@@ -95,14 +95,14 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     stalledUntil.put(node, millis);
   }
 
-  // ---- eyes
-  // ---------------------------------------------------------------------------------------
+  // ---- eyes ---------------------------------------------------------------------------------------
 
   @Override
   public void observe(Observation to) {
     observation = to;
     lastManagers.clear();
-    world.nodes.keySet().forEach(this::nodeChanged);
+    // What Kubernetes says is read before anybody is connected to.
+    world.nodes.keySet().forEach(node -> nodeSeen(node, SimScheduler.MILLI));
   }
 
   @Override
@@ -144,14 +144,16 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
 
   /** Later, and what is seen later of one thing later. */
   private void seenLater(String what, long extraNanos, Runnable then) {
+    seenAfter(what, world.knobs.seen.pick(scheduler) + extraNanos, then);
+  }
+
+  private void seenAfter(String what, long nanos, Runnable then) {
     Observation to = observation;
     if (to == null) {
       return;
     }
     long at =
-        Math.max(
-            scheduler.nowNanos() + world.knobs.seen.pick(scheduler) + extraNanos,
-            lastSeenNanos.getOrDefault(what, 0L));
+        Math.max(scheduler.nowNanos() + nanos, lastSeenNanos.getOrDefault(what, 0L));
     lastSeenNanos.put(what, at);
     scheduler.after(
         at - scheduler.nowNanos(),
@@ -191,7 +193,9 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
       kubernetes()
           .pod(name)
           .ifPresent(pod ->
-              pod.instances().values().forEach(one -> one.engine().ifPresent(this::engineChanged)));
+              pod.instances()
+                  .values()
+                  .forEach(one -> one.engine().ifPresent(this::engineChanged)));
     }
   }
 
@@ -201,9 +205,14 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     if (now.kube() != NodeSeen.Kube.TRUE && world.knobs.does(Sabotage.EXECUTOR_STOPS_IN_DOUBT)) {
       stopEngines(name);
     }
-    seenLater(
+    nodeSeen(name, world.knobs.seen.pick(scheduler));
+  }
+
+  private void nodeSeen(String name, long nanos) {
+    NodeSeen now = kubernetes().node(name);
+    seenAfter(
         "node " + name,
-        0,
+        nanos,
         () -> {
           Observation to = observation;
           if (to != null) {
@@ -252,8 +261,7 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     }
   }
 
-  // ---- hands
-  // --------------------------------------------------------------------------------------
+  // ---- hands --------------------------------------------------------------------------------------
 
   @Override
   public void execute(ProcessAction action) {
@@ -417,7 +425,8 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
       return;
     }
     SimEngine next =
-        engine(pod.machine, action.engine(), action.volume(), action.replicas(), action.image());
+        engine(
+            pod.machine, action.engine(), action.volume(), action.replicas(), action.image());
     pod.swap(
         name,
         next,
@@ -459,7 +468,8 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
 
   /** A record that is older than any that counts. */
   private static MembershipRecord alone(ReplicaId id) {
-    return new MembershipRecord(new RecordStamp(0, 0), new TreeSet<>(List.of(id)), new TreeMap<>());
+    return new MembershipRecord(
+        new RecordStamp(0, 0), new TreeSet<>(List.of(id)), new TreeMap<>());
   }
 
   private String delete(SimNode machine, Replica replica) {
@@ -501,7 +511,8 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
   }
 
   private void promote(SimPod pod, Replica standby, Replica holder) {
-    Optional<SimReplica> to = pod.instance(standby.name()).flatMap(SimPod.Instance::replica);
+    Optional<SimReplica> to =
+        pod.instance(standby.name()).flatMap(SimPod.Instance::replica);
     Optional<SimReplica> from =
         kubernetes().podsOn(pod.machine.name()).stream()
             .flatMap(other -> other.instance(holder.name()).stream())

@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What Kubernetes does: takes a silent node for not ready, gives the pods of a node that is not
- * ready a deletion timestamp after a while, has pods started and ended on their nodes. Pods that
- * are gone are not made anew here.
+ * ready a deletion timestamp after a while, has pods started and ended on their nodes. Pods that are
+ * gone are not made anew here.
  */
 final class SimKubernetes {
   /** Who is told of it. */
@@ -57,13 +57,13 @@ final class SimKubernetes {
     scheduler = world.scheduler;
     for (SimNode node : world.nodes.values()) {
       kubelets.put(
-          node.name(), new Kubelet(node, new NodeSeen(Kube.TRUE, scheduler.nowMillis(), true)));
+          node.name(),
+          new Kubelet(node, new NodeSeen(Kube.TRUE, scheduler.nowMillis(), true)));
     }
     world.network.whenChanged(this::look);
   }
 
-  // ---- what is said
-  // -------------------------------------------------------------------------------
+  // ---- what is said -------------------------------------------------------------------------------
 
   NodeSeen node(String name) {
     return kubelet(name).seen;
@@ -122,8 +122,7 @@ final class SimKubernetes {
     return kubelet(node).isBooted && world.network.isConnected(node, SimTrace.CONTROL);
   }
 
-  // ---- pods
-  // ---------------------------------------------------------------------------------------
+  // ---- pods ---------------------------------------------------------------------------------------
 
   void createPod(InstanceManager manager) {
     if (pods.containsKey(manager.name())) {
@@ -195,8 +194,7 @@ final class SimKubernetes {
     }
   }
 
-  // ---- nodes
-  // --------------------------------------------------------------------------------------
+  // ---- nodes --------------------------------------------------------------------------------------
 
   /** A node says of itself for a while that it is not ready; nothing else happens there. */
   void blip(String node, long millis) {
@@ -227,9 +225,7 @@ final class SimKubernetes {
             kubelet.isBooted = true;
             world.trace.tell(node, () -> node + " has booted");
             // What had run there does not run any more.
-            podsOn(node).stream()
-                .filter(pod -> pod.phase() == SimPod.Phase.DEAD)
-                .forEach(this::remove);
+            podsOn(node).stream().filter(pod -> pod.phase() == SimPod.Phase.DEAD).forEach(this::remove);
             look(kubelet);
           }
         });
@@ -278,7 +274,8 @@ final class SimKubernetes {
     cancel(kubelet.silence);
     kubelet.silence = null;
     if (kubelet.back == null) {
-      kubelet.back = scheduler.after(scheduler.millisBetween(500, 4_000), () -> back(kubelet));
+      kubelet.back =
+          scheduler.after(scheduler.millisBetween(500, 4_000), () -> back(kubelet));
     }
   }
 

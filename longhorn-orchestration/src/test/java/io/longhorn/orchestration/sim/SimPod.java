@@ -140,8 +140,7 @@ final class SimPod {
     return listing;
   }
 
-  // ---- processes
-  // ----------------------------------------------------------------------------------
+  // ---- processes ----------------------------------------------------------------------------------
 
   /** Starts a process, unless there is one of the name that has not ended. */
   void start(String instance, long extraNanos, Program program) {
@@ -186,7 +185,8 @@ final class SimPod {
         () -> {
           if (isCurrent(made)) {
             String why = task.run();
-            made.state = why.isEmpty() ? ManagerSeen.State.STOPPED : ManagerSeen.State.ERROR;
+            made.state =
+                why.isEmpty() ? ManagerSeen.State.STOPPED : ManagerSeen.State.ERROR;
             made.message = why;
             changed();
           }
@@ -310,8 +310,7 @@ final class SimPod {
     }
   }
 
-  // ---- another process of an engine
-  // ---------------------------------------------------------------
+  // ---- another process of an engine ---------------------------------------------------------------
 
   /**
    * Lets another process take an engine over; nothing if that goes on already.

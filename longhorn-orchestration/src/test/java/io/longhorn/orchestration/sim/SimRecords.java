@@ -59,7 +59,9 @@ final class SimRecords implements World.RecordService {
 
   @Override
   public Optional<VolumeRecord> record(String volume) {
-    return store.find(ObjectKind.MEMBERSHIP, volume, Membership.class).map(Membership::record);
+    return store
+        .find(ObjectKind.MEMBERSHIP, volume, Membership.class)
+        .map(Membership::record);
   }
 
   private boolean isReached(String node) {

@@ -119,7 +119,8 @@ final class SimTest {
     sim.addImage("next", "commit-2");
     assertThat(sim.upgrade("v1", "next")).isEmpty();
     assertThat(
-            sim.runUntil(() -> sim.volume("v1").status().currentImage().equals("next"), 2 * MINUTE))
+            sim.runUntil(
+                () -> sim.volume("v1").status().currentImage().equals("next"), 2 * MINUTE))
         .as(sim.trace(200))
         .isTrue();
     rests(sim);
@@ -187,10 +188,9 @@ final class SimTest {
 
   @Test
   void aFailureSaysWhichInvariantDoesNotHold() {
-    assertThatThrownBy(
-            () -> {
-              throw new SimFailure("I1", "text");
-            })
+    assertThatThrownBy(() -> {
+          throw new SimFailure("I1", "text");
+        })
         .hasMessage("I1: text");
     assertThat(Optional.of(new SimFailure("I1", "text").invariant())).contains("I1");
   }

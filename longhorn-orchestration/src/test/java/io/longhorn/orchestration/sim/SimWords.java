@@ -92,11 +92,7 @@ final class SimWords {
     text.append(record.membership().stamp()).append(" {");
     record.membership().members().forEach(id -> text.append(id.toString(), 0, 8).append(' '));
     text.append("} left {");
-    record
-        .membership()
-        .leftAt()
-        .keySet()
-        .forEach(id -> text.append(id.toString(), 0, 8).append(' '));
+    record.membership().leftAt().keySet().forEach(id -> text.append(id.toString(), 0, 8).append(' '));
     text.append("} generation ").append(record.reservedGeneration()).append(" of ");
     text.append(record.owner().map(id -> id.toString().substring(0, 8)).orElse("nobody"));
     text.append(' ').append(record.phase()).append(" [");
@@ -116,9 +112,7 @@ final class SimWords {
               + " "
               + pod.image
               + " "
-              + (pod.isDeleted()
-                  ? "terminating"
-                  : pod.phase().toString().toLowerCase(Locale.ROOT)));
+              + (pod.isDeleted() ? "terminating" : pod.phase().toString().toLowerCase(Locale.ROOT)));
       for (SimPod.Instance one : pod.instances().values()) {
         lines.add(
             "  "
@@ -150,16 +144,7 @@ final class SimWords {
         BlockValue other = found.get().block(b);
         if (one.stamp() != other.stamp()) {
           return Optional.of(
-              "block "
-                  + b
-                  + " is "
-                  + one
-                  + " in "
-                  + first.path
-                  + ", "
-                  + other
-                  + " in "
-                  + found.get().path);
+              "block " + b + " is " + one + " in " + first.path + ", " + other + " in " + found.get().path);
         }
       }
       first = found.get();

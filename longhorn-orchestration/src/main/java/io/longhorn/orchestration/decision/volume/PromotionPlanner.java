@@ -67,8 +67,11 @@ public final class PromotionPlanner {
 
   /** Whether one that is not the volume's own is there for something that goes on. */
   private boolean hasJob(Replica replica) {
+    // While it migrates only what is for the other engine: an upgrade does not go on then.
     return (volume.isUpgrading() || isMigrating())
-        && engines.stream().anyMatch(one -> one.name().equals(replica.spec().engineName()));
+        && engines.stream()
+            .filter(one -> one.spec().isActive() != isMigrating())
+            .anyMatch(one -> one.name().equals(replica.spec().engineName()));
   }
 
   // ---- one of each directory is the volume's

@@ -557,11 +557,7 @@ public final class UpgradePlanner {
   private Optional<String> prepare(Replica own, List<Replica> standbys) {
     Optional<Replica> standby = standbys.stream().filter(one -> isPartner(one, own)).findFirst();
     if (standby.isPresent()) {
-      InstanceView instance = standby.get().status().instance();
-      String why = instance.message().isEmpty() ? "" : " (" + instance.message() + ")";
-      return isRunning(standby.get())
-          ? Optional.empty()
-          : Optional.of(standby.get().name() + " is " + instance.currentState().text() + why);
+      return whatIsMissing(standby.get());
     }
     Optional<Replica> inTheWay =
         draft.replicasOf(volume).stream()
@@ -573,7 +569,15 @@ public final class UpgradePlanner {
     }
     Replica made = standbyOf(own);
     draft.put(made);
-    return Optional.of(made.name() + " is being started");
+    return whatIsMissing(made);
+  }
+
+  private static Optional<String> whatIsMissing(Replica standby) {
+    InstanceView instance = standby.status().instance();
+    String why = instance.message().isEmpty() ? "" : " (" + instance.message() + ")";
+    return isRunning(standby)
+        ? Optional.empty()
+        : Optional.of(standby.name() + " is " + instance.currentState().text() + why);
   }
 
   /** Only what says which directory it is (#12311); started in the default instance manager. */

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.longhorn.api.cluster.EngineImage;
 import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.InstanceManager.State;
-import io.longhorn.api.cluster.InstanceManager.Type;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.orchestration.decision.Action;
 import io.longhorn.orchestration.decision.Capability;
@@ -296,7 +295,7 @@ final class InstanceManagerPlannerTest {
     // Rule 5.9/5
     ReplicaWorld world = world(1).set(Settings.Key.INSTANCE_MANAGER_TYPES, "separate");
     plan(world);
-    String name = Names.instanceManager("node-1", Type.REPLICA, ReplicaWorld.IMAGE);
+    String name = Names.instanceManager("node-1", InstanceManager.Type.REPLICA, ReplicaWorld.IMAGE);
     see(world, name, Reach.CONNECTED);
     plan(world);
     assertThat(isThere(world, name)).isTrue();
@@ -323,7 +322,11 @@ final class InstanceManagerPlannerTest {
     world.set(Settings.Key.DEFAULT_INSTANCE_MANAGER_IMAGE, NEW);
     String engine =
         Names.instanceManager(
-            "node-1", types.equals("separate") ? Type.ENGINE : Type.ALL_IN_ONE, ReplicaWorld.IMAGE);
+            "node-1",
+            types.equals("separate")
+                ? InstanceManager.Type.ENGINE
+                : InstanceManager.Type.ALL_IN_ONE,
+            ReplicaWorld.IMAGE);
     for (int i = 0; i < 5; i++) {
       seeAll(world, engine);
       plan(world);
@@ -346,7 +349,7 @@ final class InstanceManagerPlannerTest {
     for (InstanceManager one : world.managers()) {
       boolean isWanted =
           one.image().equals(image)
-              && (one.type() == Type.ALL_IN_ONE) == types.equals("all-in-one");
+              && (one.type() == InstanceManager.Type.ALL_IN_ONE) == types.equals("all-in-one");
       if (one.name().equals(withEngine)) {
         see(world, one.name(), Reach.CONNECTED, "v-e-0=RUNNING");
       } else {

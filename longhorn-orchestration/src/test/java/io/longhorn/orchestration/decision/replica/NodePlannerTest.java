@@ -122,8 +122,8 @@ final class NodePlannerTest {
     for (int i = 0; i < 20; i++) {
       Kube kube = i % 2 == 0 ? Kube.FALSE : Kube.TRUE;
       for (long past = 0; past < 14_000; past += 1_000) {
-        world.nowMillis = NOW + i * 14_000 + past;
-        world.seen("node-1", new NodeSeen(kube, NOW + i * 14_000, true));
+        world.nowMillis = NOW + i * 14_000L + past;
+        world.seen("node-1", new NodeSeen(kube, NOW + i * 14_000L, true));
         Plan plan = plan(world);
         assertThat(ReplicaWorld.done(plan)).isEmpty();
         assertThat(world.node("node-1").ready().isTrue()).isTrue();

@@ -64,7 +64,7 @@ final class PlacementOracle {
     nodeSoft = random.nextBoolean();
     diskSoft = random.nextBoolean();
     ignoresCordon = random.nextInt(4) == 0;
-    locality = DataLocality.values()[random.nextInt(3)];
+    locality = List.of(DataLocality.values()).get(random.nextInt(3));
     boolean byVolume = random.nextBoolean();
     world.set(Settings.Key.REPLICA_ZONE_SOFT_ANTI_AFFINITY, Boolean.toString(zoneSoft != byVolume));
     world.set(Settings.Key.REPLICA_SOFT_ANTI_AFFINITY, Boolean.toString(nodeSoft != byVolume));

@@ -21,6 +21,7 @@ import io.longhorn.orchestration.decision.Plan;
 import io.longhorn.orchestration.decision.Settings;
 import io.longhorn.orchestration.decision.volume.ReplenishPlanner;
 import java.util.List;
+import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
@@ -39,7 +40,7 @@ final class ReplenishPlannerTest {
   /** What was done: again=…, new=…; or what it waits for. */
   private static String outcome(ReplicaWorld world) {
     int before = world.replicas().size();
-    TreeSet<String> failed = failed(world);
+    SortedSet<String> failed = failed(world);
     Plan plan = plan(world);
     TreeSet<String> again = new TreeSet<>(failed);
     again.removeAll(failed(world));
@@ -51,7 +52,7 @@ final class ReplenishPlannerTest {
         : "again " + String.join(" ", again.stream().map(ReplenishPlannerTest::number).toList());
   }
 
-  private static TreeSet<String> failed(ReplicaWorld world) {
+  private static SortedSet<String> failed(ReplicaWorld world) {
     TreeSet<String> failed = new TreeSet<>();
     world.replicas().stream()
         .filter(replica -> replica.spec().health().isFailed())

@@ -34,6 +34,8 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.UUID;
@@ -253,7 +255,7 @@ final class ReplicaWorld {
     engine(before, members);
   }
 
-  private void engine(Engine before, TreeMap<ReplicaId, Engine.Member> members) {
+  private void engine(Engine before, SortedMap<ReplicaId, Engine.Member> members) {
     Engine.Status status = before.status();
     put(
         before.with(
@@ -277,7 +279,7 @@ final class ReplicaWorld {
     members(members);
   }
 
-  void members(TreeSet<ReplicaId> members) {
+  void members(SortedSet<ReplicaId> members) {
     MembershipRecord before = membership().record().membership();
     RecordStamp next = new RecordStamp(before.stamp().generation(), before.stamp().number() + 1);
     put(new Membership(VOLUME, VolumeRecord.ofNewVolume(before.next(next, members))));

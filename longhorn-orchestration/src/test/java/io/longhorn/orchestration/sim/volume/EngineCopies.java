@@ -26,8 +26,8 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How an engine makes replicas equal: after a crash, one that returns, one that is empty. A block
- * at a time, each in one step that is done only while nothing of the block is under way and every
+ * How an engine makes replicas equal: after a crash, one that returns, one that is empty. A block at
+ * a time, each in one step that is done only while nothing of the block is under way and every
  * replica that it touches would take a frame of this engine's session: what a lock of the range and
  * frames on the links come to.
  */
@@ -118,8 +118,7 @@ final class EngineCopies {
     }
   }
 
-  // ---- what there is to do
-  // ------------------------------------------------------------------------
+  // ---- what there is to do ------------------------------------------------------------------------
 
   /** After a crash: whatever may differ is made equal. */
   void reconcile(long generation) {
@@ -158,8 +157,8 @@ final class EngineCopies {
       world.directory(id).ifPresent(directory -> blocks.addAll(directory.marks));
     }
     blocks.addAll(engine.beingWritten());
-    engine.tell(
-        () -> engine.name() + " copies " + blocks.size() + " blocks to " + engine.shortly(replica));
+    engine.tell(() ->
+        engine.name() + " copies " + blocks.size() + " blocks to " + engine.shortly(replica));
     returns.put(replica, new Return(blocks));
     engine.reportDue();
     look();
@@ -230,8 +229,7 @@ final class EngineCopies {
     engine.cleared(cleared);
   }
 
-  // ---- steps
-  // --------------------------------------------------------------------------------------
+  // ---- steps --------------------------------------------------------------------------------------
 
   /** Goes on, if there is anything to do. */
   void look() {
@@ -248,7 +246,8 @@ final class EngineCopies {
   private void step() {
     isStepDue = false;
     boolean isBlocked = true;
-    for (Map.Entry<ClaimEffect.SendRead, Integer> read : List.copyOf(reads.entrySet())) {
+    for (Map.Entry<ClaimEffect.SendRead, Integer> read :
+        List.copyOf(reads.entrySet())) {
       isBlocked &= stepRead(read.getKey(), read.getValue());
     }
     if (isReconciling) {
@@ -321,7 +320,7 @@ final class EngineCopies {
   private Step equalize(int block) {
     SortedSet<ReplicaId> required = engine.requiredMembers();
     boolean isBusy =
-        required.isEmpty()
+        committed(required).isEmpty()
             || !areAllInSession(required)
             || required.stream().anyMatch(id -> isWriteUnderWay(id, block));
     if (isBusy) {
@@ -351,8 +350,8 @@ final class EngineCopies {
   }
 
   /**
-   * Rule E3: a member that has run since all were equal; another one only if none has. Then what
-   * was not flushed may be gone, if the power was.
+   * Rule E3: a member that has run since all were equal; another one only if none has. Then what was
+   * not flushed may be gone, if the power was.
    */
   private ReplicaId source(SortedSet<ReplicaId> required) {
     ReplicaId chosen = source;
@@ -361,14 +360,14 @@ final class EngineCopies {
     }
     List<ReplicaId> sound = new ArrayList<>();
     boolean hasLost = false;
-    for (ReplicaId id : required) {
+    for (ReplicaId id : committed(required)) {
       SimReplica replica = engine.inSession(id).orElseThrow();
       hasLost |= replica.directory().hasLost;
       if (replica.directory().isContinuous(replica.pid())) {
         sound.add(id);
       }
     }
-    List<ReplicaId> from = sound.isEmpty() ? List.copyOf(required) : sound;
+    List<ReplicaId> from = sound.isEmpty() ? List.copyOf(committed(required)) : sound;
     if (sound.isEmpty() && hasLost) {
       world.oracle(engine.volume()).mayHaveLost();
     }
@@ -377,10 +376,21 @@ final class EngineCopies {
     return chosen;
   }
 
+  /** Those of them that the record names: who was made equal and is not named yet is no source. */
+  private SortedSet<ReplicaId> committed(SortedSet<ReplicaId> of) {
+    SortedSet<ReplicaId> named = new TreeSet<>(of);
+    engine
+        .store()
+        .known()
+        .ifPresent(record -> named.retainAll(record.membership().members()));
+    return named;
+  }
+
   /** Rule I7: nobody outside the newest committed set is a source of data. */
   private void checkSource(ReplicaId from) {
     Optional<VolumeRecord> record = world.records().record(engine.volume());
-    boolean isOurs = record.filter(r -> r.isOwnedBy(engine.id(), engine.generation())).isPresent();
+    boolean isOurs =
+        record.filter(r -> r.isOwnedBy(engine.id(), engine.generation())).isPresent();
     if (isOurs && !record.get().membership().members().contains(from)) {
       throw new SimFailure(
           "I7", engine.name() + " copies from " + engine.shortly(from) + ", not a member");
@@ -392,7 +402,10 @@ final class EngineCopies {
     Optional<SimReplica> replica = engine.inSession(id);
     SortedSet<ReplicaId> members = new TreeSet<>(engine.requiredMembers());
     members.remove(id);
-    if (back == null || replica.isEmpty() || members.isEmpty() || !areAllInSession(members)) {
+    if (back == null
+        || replica.isEmpty()
+        || committed(members).isEmpty()
+        || !areAllInSession(members)) {
       return true;
     }
     ReplicaId from = sourceOfReturn(id, members);
@@ -420,10 +433,8 @@ final class EngineCopies {
     if (world.knobs.does(Sabotage.ENGINE_COPIES_FROM_ANYBODY)) {
       return id;
     }
-    return members.stream()
-        .skip(world.scheduler.random().nextInt(members.size()))
-        .findFirst()
-        .orElseThrow();
+    List<ReplicaId> sources = new ArrayList<>(committed(members));
+    return sources.get(world.scheduler.random().nextInt(sources.size()));
   }
 
   private void returned(ReplicaId id, SimDirectory back, SortedSet<ReplicaId> members) {
@@ -442,8 +453,7 @@ final class EngineCopies {
     engine.tell(now -> new ClaimEvent.MadeEqual(now, id));
   }
 
-  // ---- empty ones, and those that are not used any more
-  // -------------------------------------------
+  // ---- empty ones, and those that are not used any more -------------------------------------------
 
   /**
    * Replicas that the record does not know are filled, then enter it as ones that have left: they
@@ -465,7 +475,8 @@ final class EngineCopies {
     unknown.removeAll(known.get().members());
     unknown.removeAll(known.get().leftAt().keySet());
     unknown.removeAll(failures.keySet());
-    boolean isStale = !unknown.isEmpty() || !configured.containsAll(known.get().leftAt().keySet());
+    boolean isStale =
+        !unknown.isEmpty() || !configured.containsAll(known.get().leftAt().keySet());
     if (isStale && !isLooking) {
       isLooking = true;
       engine.inBackground(LOOK_NANOS, () -> engine.store().look(this::tidy));
@@ -516,19 +527,15 @@ final class EngineCopies {
   }
 
   private void change() {
-    engine
-        .store()
-        .change(
-            this::tidied,
-            record -> {
-              ReplicaId was = filling;
-              if (was != null && record.membership().leftAt().containsKey(was)) {
-                filling = null;
-                isFilled = false;
-                filled = 0;
-              }
-              engine.tell(ClaimEvent.RecordChanged::new);
-            });
+    engine.store().change(this::tidied, record -> {
+      ReplicaId was = filling;
+      if (was != null && record.membership().leftAt().containsKey(was)) {
+        filling = null;
+        isFilled = false;
+        filled = 0;
+      }
+      engine.tell(ClaimEvent.RecordChanged::new);
+    });
   }
 
   private VolumeRecord tidied(VolumeRecord record) {

@@ -27,7 +27,8 @@ final class EngineReport {
   private static Engine.Member asOwner(SimEngine engine, ReplicaId id) {
     Optional<ReplicaPort> port = engine.portOf(id);
     SortedSet<ReplicaId> required = engine.requiredMembers();
-    boolean isInSession = port.filter(one -> one.hasPromised(engine.generation())).isPresent();
+    boolean isInSession =
+        port.filter(one -> one.hasPromised(engine.generation())).isPresent();
     if (required.contains(id) && isInSession) {
       return new Engine.Member(ReplicaMode.RW, "", 0, 0);
     }
@@ -40,7 +41,8 @@ final class EngineReport {
       return new Engine.Member(ReplicaMode.WO, "", progress.get(), 0);
     }
     boolean isLinked = port.filter(ReplicaPort::isLinked).isPresent();
-    return new Engine.Member(ReplicaMode.ERR, isLinked ? "not in sync" : "no connection", 0, 0);
+    return new Engine.Member(
+        ReplicaMode.ERR, isLinked ? "not in sync" : "no connection", 0, 0);
   }
 
   /** As one that does not own the volume: in the record as it knows that, and linked. */

@@ -16,9 +16,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * An engine's end of what connects it to the other engine of its volume: forwarded requests, and
- * who may go on. QUIESCE has no fields in the wire protocol yet; here they are 1 what is said, 2
- * the engine that claims, 3 its number, 4 the generation that was stopped, 5 whether it was left
- * clean.
+ * who may go on. QUIESCE has no fields in the wire protocol yet; here they are 1 what is said, 2 the
+ * engine that claims, 3 its number, 4 the generation that was stopped, 5 whether it was left clean.
  */
 final class PeerPort {
   private static final int ASK = 1;
@@ -63,8 +62,7 @@ final class PeerPort {
     return Optional.ofNullable(link);
   }
 
-  // ---- what this engine wants
-  // ---------------------------------------------------------------------
+  // ---- what this engine wants ---------------------------------------------------------------------
 
   void forward(ClaimRequest request, int block) {
     Optional<Link> there = toOther();
@@ -114,8 +112,7 @@ final class PeerPort {
             .uuid(6, engine.id().uuid()));
   }
 
-  // ---- what it answers
-  // ----------------------------------------------------------------------------
+  // ---- what it answers ----------------------------------------------------------------------------
 
   void answerQuiesce(QuiesceId of, long generation, boolean isClean) {
     Link there = asked.remove(of.toString());
@@ -131,8 +128,7 @@ final class PeerPort {
     }
   }
 
-  // ---- what arrives
-  // -------------------------------------------------------------------------------
+  // ---- what arrives -------------------------------------------------------------------------------
 
   void received(Link from, SimFrame frame) {
     if (frame.type() == FrameType.QUIESCE) {

@@ -142,8 +142,7 @@ final class ReplicaPort {
     link = engine.world.network.connect(engine, there);
     Hello hello =
         new Hello(1, 1, Hello.Role.OWNER, SimReplica.AUTHORITY, volume, id, engine.id(), 0);
-    transmit(
-        new Sent(SimFrame.ask(FrameType.HELLO, 0, engine.nextSequence(), hello.write()), now(), 0));
+    transmit(new Sent(SimFrame.ask(FrameType.HELLO, 0, engine.nextSequence(), hello.write()), now(), 0));
   }
 
   private long now() {
@@ -152,13 +151,7 @@ final class ReplicaPort {
 
   /** PROMISE, then RECORD. */
   void promise(long generation, EngineId id, MembershipRecord record) {
-    send(
-        SimFrame.ask(
-            FrameType.PROMISE,
-            generation,
-            engine.nextSequence(),
-            new Promise(generation, id).write()),
-        0);
+    send(SimFrame.ask(FrameType.PROMISE, generation, engine.nextSequence(), new Promise(generation, id).write()), 0);
     record(generation, record);
   }
 
@@ -285,8 +278,7 @@ final class ReplicaPort {
     }
   }
 
-  // ---- the directory changes hands
-  // ----------------------------------------------------------------
+  // ---- the directory changes hands ----------------------------------------------------------------
 
   private void moved() {
     Link current = link;

@@ -235,8 +235,7 @@ public final class SimEngine extends SimProcess {
     requests.clear();
   }
 
-  // ---- the core
-  // -----------------------------------------------------------------------------------
+  // ---- the core -----------------------------------------------------------------------------------
 
   /** Tells the core something; what follows from it is done before this returns, or after. */
   void tell(LongFunction<ClaimEvent> event) {
@@ -316,7 +315,8 @@ public final class SimEngine extends SimProcess {
       case ClaimEffect.Ping(ReplicaId replica) ->
           portOf(replica)
               .ifPresent(port ->
-                  port.send(SimFrame.ask(FrameType.PING, core.generation(), nextSequence()), 0));
+                  port.send(
+                      SimFrame.ask(FrameType.PING, core.generation(), nextSequence()), 0));
       case ClaimEffect.MakeEqual(ReplicaId replica, _) -> copies.makeEqual(replica);
       case ClaimEffect.Reconcile(long generation, _) -> copies.reconcile(generation);
       case ClaimEffect.ReadStore(long call) -> store.read(call);
@@ -353,8 +353,7 @@ public final class SimEngine extends SimProcess {
     return Optional.ofNullable(requests.get(number));
   }
 
-  // ---- replicas
-  // -----------------------------------------------------------------------------------
+  // ---- replicas -----------------------------------------------------------------------------------
 
   private final ReplicaPort.Listener listener =
       new ReplicaPort.Listener() {
@@ -413,8 +412,7 @@ public final class SimEngine extends SimProcess {
       }
       case WRITE -> wrote(from, sent.context());
       case READ -> {
-        if (sends.remove(sent.context())
-            instanceof ClaimEffect.SendRead(_, long request, _, _, _)) {
+        if (sends.remove(sent.context()) instanceof ClaimEffect.SendRead(_, long request, _, _, _)) {
           found(request, reply.stamp());
           tell(now -> new ClaimEvent.ReadDone(now, sent.context()));
         }
@@ -472,7 +470,8 @@ public final class SimEngine extends SimProcess {
             .findFirst()
             .orElse(sources.get(world.scheduler.random().nextInt(sources.size())));
     ReplicaPort port = ports.get(source);
-    SimFrame frame = SimFrame.ask(FrameType.READ, send.generation(), nextSequence(), request.block);
+    SimFrame frame =
+        SimFrame.ask(FrameType.READ, send.generation(), nextSequence(), request.block);
     if (port == null || !port.send(frame, send.send())) {
       readFailed(send.send());
     }
@@ -519,8 +518,7 @@ public final class SimEngine extends SimProcess {
     return blocks;
   }
 
-  // ---- requests
-  // -----------------------------------------------------------------------------------
+  // ---- requests -----------------------------------------------------------------------------------
 
   void connected(SimClient client) {
     clients.add(client);
@@ -600,9 +598,7 @@ public final class SimEngine extends SimProcess {
     if (request == null) {
       return;
     }
-    sends
-        .values()
-        .removeIf(effect -> effect instanceof ClaimEffect.SendWrite w && w.id() == number);
+    sends.values().removeIf(effect -> effect instanceof ClaimEffect.SendWrite w && w.id() == number);
     Long value = found.remove(number);
     long stamp = value == null ? 0 : value;
     boolean isOwner = core.role() == ClaimRole.OWNER && !isThroughOwner;
@@ -619,7 +615,9 @@ public final class SimEngine extends SimProcess {
     Link origin = request.origin;
     SimFrame asked = request.asked;
     if (origin != null && asked != null) {
-      send(origin, asked.type() == FrameType.READ ? asked.data(stamp) : asked.reply(IoError.OK));
+      send(
+          origin,
+          asked.type() == FrameType.READ ? asked.data(stamp) : asked.reply(IoError.OK));
     }
     if (request.client != null) {
       request.client.answered(request.operation, stamp);
@@ -628,9 +626,7 @@ public final class SimEngine extends SimProcess {
 
   private void fail(long number, IoError error) {
     Request request = requests.remove(number);
-    sends
-        .values()
-        .removeIf(effect -> effect instanceof ClaimEffect.SendWrite w && w.id() == number);
+    sends.values().removeIf(effect -> effect instanceof ClaimEffect.SendWrite w && w.id() == number);
     if (request != null && request.client != null) {
       request.client.failed(request.operation, error);
     }
@@ -703,13 +699,7 @@ public final class SimEngine extends SimProcess {
       if (first != null && first.stamp() != value.stamp()) {
         throw new SimFailure(
             "I4",
-            name()
-                + " answers a read of block "
-                + block
-                + ": members have "
-                + first
-                + " and "
-                + value);
+            name() + " answers a read of block " + block + ": members have " + first + " and " + value);
       }
       first = value;
     }
@@ -730,7 +720,7 @@ public final class SimEngine extends SimProcess {
       }
       for (int b = 0; b < promised.length; b++) {
         long least = Math.min(promised[b], world.oracle(volume).acknowledged(b));
-        if (directory.get().durable(b).stamp() < least) {
+        if (world.oracle(volume).isTooOld(b, directory.get().durable(b).stamp(), least)) {
           throw new SimFailure(
               "I6",
               name()
@@ -760,8 +750,7 @@ public final class SimEngine extends SimProcess {
     written.addAll(beingWritten());
   }
 
-  // ---- frames
-  // -------------------------------------------------------------------------------------
+  // ---- frames -------------------------------------------------------------------------------------
 
   @Override
   void received(Link link, SimFrame frame) {
@@ -811,8 +800,7 @@ public final class SimEngine extends SimProcess {
     }
   }
 
-  // ---- the record
-  // ---------------------------------------------------------------------------------
+  // ---- the record ---------------------------------------------------------------------------------
 
   /** The engine that owns the volume, or the other one that may. */
   Optional<EngineId> otherEngine() {
@@ -883,8 +871,7 @@ public final class SimEngine extends SimProcess {
     return new TreeSet<>(ports.keySet());
   }
 
-  // ---- what it says
-  // -------------------------------------------------------------------------------
+  // ---- what it says -------------------------------------------------------------------------------
 
   /** Whether it says something else than before. */
   void look() {

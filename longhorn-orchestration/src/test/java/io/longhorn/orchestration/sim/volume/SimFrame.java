@@ -127,8 +127,7 @@ record SimFrame(
     byte[] payload = Arrays.copyOfRange(bytes, from, bytes.length);
     view.clear();
     int sum = crc.of(view, from, payload.length);
-    int sent =
-        from > FrameHeader.BYTES ? FrameHeader.blockCrc(s, 0, 0) : FrameHeader.controlCrc(s, 0);
+    int sent = from > FrameHeader.BYTES ? FrameHeader.blockCrc(s, 0, 0) : FrameHeader.controlCrc(s, 0);
     FrameType type = FrameType.ofCode(FrameHeader.typeCode(s, 0));
     if (sum != sent || type == null) {
       throw new IllegalStateException("a damaged frame of type " + type);

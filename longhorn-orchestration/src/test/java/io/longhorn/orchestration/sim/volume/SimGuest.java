@@ -126,8 +126,7 @@ public final class SimGuest {
     this.attachedAt = attachedAt;
   }
 
-  // ---- what it is told
-  // ----------------------------------------------------------------------------
+  // ---- what it is told ----------------------------------------------------------------------------
 
   /** Writes, reads and flushes from now on. */
   public void start() {
@@ -187,8 +186,7 @@ public final class SimGuest {
     return true;
   }
 
-  // ---- what it says
-  // -------------------------------------------------------------------------------
+  // ---- what it says -------------------------------------------------------------------------------
 
   /** The machine where it is, empty before the first. */
   public String node() {
@@ -235,8 +233,7 @@ public final class SimGuest {
     return operations.size();
   }
 
-  // ---- what it does
-  // -------------------------------------------------------------------------------
+  // ---- what it does -------------------------------------------------------------------------------
 
   private Optional<SimEngine> engineAt(String machine) {
     SimEngine found = null;
@@ -358,7 +355,8 @@ public final class SimGuest {
     Link old = link;
     if (old.isOpen() && world.scheduler.random().nextBoolean()) {
       // Hypervisors flush the source when the guest has moved, too.
-      world.scheduler.inBackground(world.scheduler.millisBetween(200, 3_000), () -> lateFlush(old));
+      world.scheduler.inBackground(
+          world.scheduler.millisBetween(200, 3_000), () -> lateFlush(old));
     } else {
       old.close();
     }

@@ -8,9 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
 
-/**
- * A process of a replica or an engine. It ends once. While it is stopped, nothing happens in it.
- */
+/** A process of a replica or an engine. It ends once. While it is stopped, nothing happens in it. */
 public abstract class SimProcess implements SimNetwork.Endpoint {
   /** What is around it. */
   protected final World world;

@@ -151,8 +151,7 @@ public final class SimReplica extends SimProcess {
     world.holdsNoMore(this);
   }
 
-  // ---- promotion
-  // ----------------------------------------------------------------------------------
+  // ---- promotion ----------------------------------------------------------------------------------
 
   /**
    * Gives its directory to one that stands by: everything on the disk, nothing taken any more, then
@@ -202,8 +201,7 @@ public final class SimReplica extends SimProcess {
     whenChanged.run();
   }
 
-  // ---- frames
-  // -------------------------------------------------------------------------------------
+  // ---- frames -------------------------------------------------------------------------------------
 
   @Override
   void isClosed(Link link) {
@@ -227,7 +225,8 @@ public final class SimReplica extends SimProcess {
     } else if (frame.type() == FrameType.PROMISE) {
       promise(link, frame);
     } else if (hasGate && frame.generation() < there.promised) {
-      send(link, frame.reply(IoError.FENCED, new FieldWriter().number(1, there.promised)));
+      send(
+          link, frame.reply(IoError.FENCED, new FieldWriter().number(1, there.promised)));
     } else if (!hasGate || session == link) {
       serve(link, frame);
     } else {

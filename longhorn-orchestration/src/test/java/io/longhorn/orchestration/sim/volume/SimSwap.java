@@ -8,10 +8,10 @@ import java.util.List;
 import java.util.TreeSet;
 
 /**
- * One try to let another process take an engine over, with its clients, in one instance manager:
- * the new one is started, becomes a claimant if the record says that one may, the old one takes
- * nothing from its clients any more, the new one claims, and then the clients are its own. Whatever
- * fails before it has the volume, the old one goes on, once nobody can take it over any more.
+ * One try to let another process take an engine over, with its clients, in one instance manager: the
+ * new one is started, becomes a claimant if the record says that one may, the old one takes nothing
+ * from its clients any more, the new one claims, and then the clients are its own. Whatever fails
+ * before it has the volume, the old one goes on, once nobody can take it over any more.
  */
 public final class SimSwap {
   /** Who is told how it ended; one of these, once. */
@@ -164,7 +164,8 @@ public final class SimSwap {
   }
 
   private void join() {
-    next.store()
+    next
+        .store()
         .change(
             record -> {
               boolean mayJoin =

@@ -108,7 +108,8 @@ final class StorePort {
             0,
             engine.nextSequence(),
             new VolumeRecordCodec.Change(volume, expected, record).write()),
-        frame -> then.accept(frame.status() != IoError.CONFLICT, Stored.read(frame.fields())),
+        frame ->
+            then.accept(frame.status() != IoError.CONFLICT, Stored.read(frame.fields())),
         otherwise);
   }
 
@@ -145,14 +146,12 @@ final class StorePort {
       otherwise.run();
       return;
     }
-    Stored.read(frame.fields())
-        .record()
-        .ifPresent(record -> {
-          if (!record.equals(known)) {
-            known = record;
-            engine.reportDue();
-          }
-        });
+    Stored.read(frame.fields()).record().ifPresent(record -> {
+      if (!record.equals(known)) {
+        known = record;
+        engine.reportDue();
+      }
+    });
     then.accept(frame);
   }
 }

@@ -59,6 +59,15 @@ public final class VolumeOracle {
     return acknowledged[block];
   }
 
+  /** Whether a replica that has this in a block has lost something that was acknowledged. */
+  public boolean isTooOld(int block, long stamp) {
+    return isTooOld(block, stamp, acknowledged[block]);
+  }
+
+  boolean isTooOld(int block, long stamp, long least) {
+    return stamp < 0 ? !mayBeTorn[block] : stamp < least;
+  }
+
   /** What has to be on disks once a flush that begins now is answered. */
   long[] acknowledged() {
     return acknowledged.clone();

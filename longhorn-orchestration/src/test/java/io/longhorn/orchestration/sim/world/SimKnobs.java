@@ -2,9 +2,7 @@ package io.longhorn.orchestration.sim.world;
 
 import java.util.EnumSet;
 
-/**
- * How a simulated cluster behaves. Everything may be changed at any time; from then on it holds.
- */
+/** How a simulated cluster behaves. Everything may be changed at any time; from then on it holds. */
 public final class SimKnobs {
   /** A range of times, in milliseconds; both ends may come. */
   public record Range(long least, long most) {

@@ -16,8 +16,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class SimNetwork {
   /** How long a frame takes, how long a cut may last before links through it break. */
-  public record Timing(
-      long leastMicros, long mostMicros, long breakLeastMillis, long breakMostMillis) {
+  public record Timing(long leastMicros, long mostMicros, long breakLeastMillis, long breakMostMillis) {
     /** Up to a millisecond; two to three seconds. */
     public static final Timing DEFAULT = new Timing(50, 800, 2_000, 3_000);
   }
@@ -150,9 +149,7 @@ public final class SimNetwork {
   }
 
   private long delay() {
-    return 1_000
-        * (timing.leastMicros
-            + scheduler.random().nextLong(timing.mostMicros - timing.leastMicros + 1));
+    return 1_000 * (timing.leastMicros + scheduler.random().nextLong(timing.mostMicros - timing.leastMicros + 1));
   }
 
   /** One link: two directions, each in order. */
@@ -219,8 +216,10 @@ public final class SimNetwork {
         return;
       }
       if (!receiver.isAlive()) {
-        way.isClosed = true;
-        over();
+        // Nobody says so: the other end finds out.
+        if (frame == END) {
+          over();
+        }
         return;
       }
       if (!isOpen(receiver) || !way.held.isEmpty()) {
