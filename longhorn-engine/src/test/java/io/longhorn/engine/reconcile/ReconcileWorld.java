@@ -158,6 +158,10 @@ final class ReconcileWorld {
   private @Nullable RecordStamp validSinceSending;
   private @Nullable ReturnCore returning;
   private int returner = -1;
+
+  /** The member that is asked for its chain on behalf of the returner; 0: none. */
+  private int chainSource;
+
   private int receiving;
 
   ReconcileWorld(long seed, int count, ReconcileRules rules, CallerRules caller, boolean isTold) {
@@ -341,6 +345,7 @@ final class ReconcileWorld {
       returning = null;
       returner = -1;
       receiving = 0;
+      chainSource = 0;
     }
   }
 
@@ -404,6 +409,10 @@ final class ReconcileWorld {
       validSinceAwaited = 0;
       tracker.validSinceStored(validSinceSending, false);
       validSinceSending = null;
+    }
+    if (chainSource == bit) {
+      chainSource = 0;
+      reply(new ReturnEvent.LayersLost());
     }
   }
 
@@ -765,6 +774,7 @@ final class ReconcileWorld {
       receiving = 0;
       returner = -1;
       returning = null;
+      chainSource = 0;
       breakLink(r);
       for (int block = 0; block < BLOCKS; block++) {
         acknowledge(block);
@@ -783,8 +793,7 @@ final class ReconcileWorld {
     for (ReturnEffect effect : effects) {
       Replica replica = replicas.get(returner);
       switch (effect) {
-        case ReturnEffect.ReadLayers _ ->
-            send(returner, "layers", () -> reply(new ReturnEvent.LayersRead(LAYERS, LAYERS)));
+        case ReturnEffect.ReadLayers _ -> readLayers();
         case ReturnEffect.ReplaySnapshot _ -> throw new Violation("no snapshot was taken");
         case ReturnEffect.Receive _ -> {
           receiving = replica.bit;
@@ -831,6 +840,20 @@ final class ReconcileWorld {
         case ReturnEffect.StayOut(String why) -> throw new Violation("stays out: " + why);
       }
     }
+  }
+
+  private void readLayers() {
+    ReturnCore of = returning;
+    chainSource = Integer.lowestOneBit(members);
+    send(
+        Integer.numberOfTrailingZeros(chainSource),
+        "layers",
+        () -> {
+          if (returning == of) {
+            chainSource = 0;
+            send(returner, "own layers", () -> reply(new ReturnEvent.LayersRead(LAYERS, LAYERS)));
+          }
+        });
   }
 
   private void join(Replica replica) {

@@ -8,6 +8,7 @@ import io.longhorn.api.membership.MembershipRecord;
 import io.longhorn.api.replica.LocalReplica;
 import io.longhorn.api.replica.ReplicaOpener;
 import io.longhorn.api.replica.ReplicaSpec;
+import io.longhorn.api.wire.FrameType;
 import io.longhorn.engine.transport.Endpoint;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -65,11 +66,14 @@ public final class RealReplicas implements AutoCloseable {
 
   /** The newest record that a replica which is open has on its disk. */
   public MembershipRecord recordOf(int i) {
-    LocalReplica replica = open.get(i).get();
-    if (replica == null) {
-      throw new IllegalStateException("replica " + i + " is not open");
+    return opened(i).record();
+  }
+
+  private StoppableReplica opened(int i) {
+    if (open.get(i).get() instanceof StoppableReplica replica) {
+      return replica;
     }
-    return replica.record();
+    throw new IllegalStateException("replica " + i + " is not open");
   }
 
   public void openAll() {
@@ -79,7 +83,18 @@ public final class RealReplicas implements AutoCloseable {
   }
 
   public void open(int i) {
-    open.get(i).set(opener.open(directories.get(i), ReplicaOpener.IoMode.BUFFERED));
+    open.get(i).set(reopened(i));
+  }
+
+  private StoppableReplica reopened(int i) {
+    return new StoppableReplica(opener.open(directories.get(i), ReplicaOpener.IoMode.BUFFERED));
+  }
+
+  /** Opens one that is stopped when the first frame of this type arrives. */
+  public void openToStopAt(int i, FrameType type) {
+    StoppableReplica replica = reopened(i);
+    replica.stopAt(type);
+    open.get(i).set(replica);
   }
 
   /** As if its process had been killed. */
@@ -87,6 +102,24 @@ public final class RealReplicas implements AutoCloseable {
     LocalReplica replica = open.get(i).getAndSet(null);
     if (replica != null) {
       replica.kill();
+    }
+  }
+
+  /** As if its process were stopped when the next frame of this type arrives. */
+  public void stopAt(int i, FrameType type) {
+    opened(i).stopAt(type);
+  }
+
+  public boolean isStopped(int i) {
+    return opened(i).isStopped();
+  }
+
+  /** Whoever was stopped goes on. */
+  public void goOn() {
+    for (AtomicReference<@Nullable LocalReplica> each : open) {
+      if (each.get() instanceof StoppableReplica replica) {
+        replica.goOn();
+      }
     }
   }
 
