@@ -233,7 +233,8 @@ public final class ClaimCore {
     }
     if (isStopping) {
       wake = Math.min(wake, stopAskedNanos + timing.resumeNanos());
-      wake = isFlushingToStop ? Math.min(wake, drainedNanos + timing.flushNanos()) : wake;
+      boolean isFlushing = isFlushingToStop && !isStopped;
+      wake = isFlushing ? Math.min(wake, drainedNanos + timing.flushNanos()) : wake;
     }
     for (Pending pending : requests.all()) {
       wake =

@@ -57,6 +57,10 @@ final class ClaimScript {
     for (ClaimEffect effect : core.step(event(words))) {
       effects.add(say(effect));
     }
+    if (core.nextWakeNanos() <= nowNanos) {
+      // Whoever waits for it would turn in circles.
+      effects.add("wants to be woken at once, again and again");
+    }
     return String.join(" | ", effects);
   }
 

@@ -91,12 +91,11 @@ final class StoppableReplica implements LocalReplica {
         if (!isStopped) {
           return connection.send(exchange);
         }
-        held.add(
-            () -> {
-              if (!isClosed && !connection.send(exchange)) {
-                close();
-              }
-            });
+        held.add(() -> {
+          if (!isClosed && !connection.send(exchange)) {
+            close();
+          }
+        });
         return true;
       }
     }

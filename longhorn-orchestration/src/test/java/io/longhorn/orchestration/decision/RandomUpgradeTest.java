@@ -287,10 +287,9 @@ final class RandomUpgradeTest {
       cluster.replicas("v").stream()
           .filter(replica -> !replica.spec().isActive() && replica.spec().isWanted())
           .filter(replica -> !replica.status().isHolder())
-          .forEach(
-              replica ->
-                  standbys.merge(
-                      replica.spec().id() + " for " + replica.spec().engineName(), 1, Integer::sum));
+          .forEach(replica ->
+              standbys.merge(
+                  replica.spec().id() + " for " + replica.spec().engineName(), 1, Integer::sum));
       assertThat(standbys.values()).as("#11397, #12111: " + standbys).allMatch(count -> count <= 2);
     }
 

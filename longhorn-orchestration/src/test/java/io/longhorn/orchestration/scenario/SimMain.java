@@ -7,11 +7,11 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * {@code ./build sim}: plays random scenarios. {@code --seeds N} of them, or for {@code --minutes
- * M}; {@code --seed S} plays one and prints what happened, a column for each node. With both,
- * {@code --seed S} is the first of many.
+ * M}, until {@code --failures F} have failed; {@code --seed S} plays one and prints what happened,
+ * a column for each node. With both, {@code --seed S} is the first of many.
  */
 final class SimMain {
-  private static final int MOST_FAILURES = 5;
+  private static final long MOST_FAILURES = 5;
   private static final long REPORT_SECONDS = 30;
 
   private SimMain() {}
@@ -25,6 +25,7 @@ final class SimMain {
     long seed = -1;
     long seeds = -1;
     long minutes = -1;
+    long failures = MOST_FAILURES;
     for (int i = 0; i < words.size(); i += 2) {
       String value = i + 1 < words.size() ? words.get(i + 1) : "";
       if (!value.matches("[0-9]{1,18}")) {
@@ -34,6 +35,7 @@ final class SimMain {
         case "--seed" -> seed = Long.parseLong(value);
         case "--seeds" -> seeds = Long.parseLong(value);
         case "--minutes" -> minutes = Long.parseLong(value);
+        case "--failures" -> failures = Long.parseLong(value);
         default -> {
           return usage();
         }
@@ -42,11 +44,12 @@ final class SimMain {
     if (seed >= 0 && seeds < 0 && minutes < 0) {
       return replay(seed);
     }
-    return many(seed < 0 ? 1 : seed, seeds < 0 && minutes < 0 ? 1_000 : seeds, minutes);
+    return many(seed < 0 ? 1 : seed, seeds < 0 && minutes < 0 ? 1_000 : seeds, minutes, failures);
   }
 
   private static int usage() {
-    System.err.println("sim: --seeds N, --minutes M, --seed S (one alone is replayed)");
+    System.err.println(
+        "sim: --seeds N, --minutes M, --seed S (one alone is replayed), --failures F");
     return 2;
   }
 
@@ -63,14 +66,15 @@ final class SimMain {
     return result.failure().isPresent() ? 1 : 0;
   }
 
-  private static int many(long first, long seeds, long minutes) {
+  private static int many(long first, long seeds, long minutes, long failures) {
     RandomRun run = new RandomRun(first);
     long begin = System.nanoTime();
     long end = minutes < 0 ? Long.MAX_VALUE : begin + minutes * 60_000_000_000L;
     CountDownLatch isOver = new CountDownLatch(1);
     Thread.ofVirtual().start(() -> report(run, isOver));
     run.run(
-        () -> System.nanoTime() >= end || (seeds >= 0 && run.begun(first) >= seeds), MOST_FAILURES);
+        () -> System.nanoTime() >= end || (seeds >= 0 && run.begun(first) >= seeds),
+        (int) failures);
     isOver.countDown();
     run.lines().forEach(System.out::println);
     System.out.println(run.summary() + ", " + (System.nanoTime() - begin) / 1_000_000_000 + " s");

@@ -633,6 +633,7 @@ public final class Sim {
         uncordon(node);
       }
     }
+    control.spare();
     if (!control.isUp()) {
       control.start();
     }
