@@ -2,10 +2,12 @@ package io.longhorn.orchestration.decision;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.longhorn.api.EngineId;
 import io.longhorn.api.ReplicaId;
 import io.longhorn.api.cluster.ClusterObject;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.InstanceView;
+import io.longhorn.api.cluster.Membership;
 import io.longhorn.api.cluster.ObjectKey;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Replica;
@@ -223,10 +225,14 @@ final class RandomClusterTest {
     }
 
     private Optional<Engine> owner(SortedMap<ObjectKey, ClusterObject> objects, Volume volume) {
-      VolumeRecord record = cluster.record(volume.name());
+      // A deletion that was cut off may have left the volume, and nothing else of it.
+      Optional<EngineId> owner =
+          cluster
+              .get(ObjectKind.MEMBERSHIP, volume.name())
+              .flatMap(found -> ((Membership) found).record().owner());
       return engines(objects, volume.name()).stream()
           .filter(engine -> engine.status().id().isPresent())
-          .filter(engine -> engine.status().id().equals(record.owner()))
+          .filter(engine -> engine.status().id().equals(owner))
           .findFirst();
     }
 

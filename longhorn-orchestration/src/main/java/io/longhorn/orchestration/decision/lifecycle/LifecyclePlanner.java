@@ -151,14 +151,24 @@ public final class LifecyclePlanner {
     Volume.Status status = volume.status();
     boolean isAttached = status.state() == State.ATTACHED;
     String node = volume.spec().nodeID();
-    boolean isElsewhere =
-        engine.status().instance().mayRun() && !engine.spec().nodeID().equals(node);
+    InstanceView instance = engine.status().instance();
+    boolean isElsewhere = instance.mayRun() && !engine.spec().nodeID().equals(node);
+    boolean isLeftOver = !isAttached && instance.mayRun() && !engine.spec().isWanted();
+    if (isElsewhere && isLeftOver && instance.currentState() == InstanceView.State.UNKNOWN) {
+      // It is out of reach, and fenced; the next start is another one.
+      Engine next = engine.with(engine.status().with(InstanceView.NONE));
+      return new LifecyclePlanner(draft, volume, next).open();
+    }
     if (isElsewhere && !isAttached) {
       // It would be started here too: what runs elsewhere is stopped first.
       return close();
     }
     List<String> missing = isAttached ? startUsed() : startAll();
     boolean hasRunning = draft.activeReplicasOf(volume).stream().anyMatch(this::isRunning);
+    if (isLeftOver) {
+      // Of the last time: it may have lost the volume for ever since, or run from another image.
+      missing.add(engine.name() + ", left from before, is " + instance.currentState().text());
+    }
     boolean isWanted = engine.spec().isWanted() || (hasRunning && missing.isEmpty());
     // While a migration ends the volume's engine may be the one that is to go, and have crashed.
     boolean isEnding =
@@ -263,7 +273,7 @@ public final class LifecyclePlanner {
         draft.put(replica.wanted(true));
       }
     }
-    return List.of();
+    return new ArrayList<>();
   }
 
   /** What a ticket asks for; without one (it is going away) nothing changes. */
@@ -355,8 +365,12 @@ public final class LifecyclePlanner {
     if (isWaiting) {
       return status.with(State.DETACHING, status.currentNodeID());
     }
-    // What is out of reach is fenced; the next start is another one, wherever that is.
-    engines.forEach(each -> draft.put(each.with(each.status().with(InstanceView.NONE))));
+    // What is out of reach is fenced. It is remembered: it must not be taken for the next start.
+    for (Engine each : engines) {
+      if (each.status().instance().currentState() != InstanceView.State.UNKNOWN) {
+        draft.put(each.with(each.status().with(InstanceView.NONE)));
+      }
+    }
     if (volume.status().state() != State.DETACHED && volume.status().state() != State.CREATING) {
       draft.tell(volume, false, "Detached", "volume " + volume.name() + " is detached");
     }

@@ -219,9 +219,47 @@ final class LifecyclePlannerTest {
     world.ready("node-1", isReady, reason);
     plan(world);
     assertThat(world.volume().status().state()).isEqualTo(expected);
-    assertThat(world.cluster.engine("v").status().instance().instanceManagerName().isEmpty())
-        .as("and may be started elsewhere")
-        .isEqualTo(expected == State.DETACHED);
+  }
+
+  /**
+   * 7.1/10: one that was out of reach when its volume was detached is not the next start: it may
+   * have lost the volume for ever, or run from an image that is not the volume's any more.
+   */
+  @Test
+  void whatIsLeftOfTheLastStartEndsFirst() {
+    StoredVolume world = new StoredVolume(State.DETACHING, "-", "node-1");
+    world.healthyReplicas(InstanceView.State.STOPPED);
+    world.engine(InstanceView.State.UNKNOWN, false, 0);
+    world.down("node-1");
+    plan(world);
+    assertThat(world.volume().status().state()).isEqualTo(State.DETACHED);
+    assertThat(world.cluster.engine("v").status().instance().mayRun()).as("remembered").isTrue();
+    world.ready("node-1", true, "KubeletReady");
+    world.cluster.change("v", volume -> volume.with(volume.spec().withNodeID("node-1")));
+    plan(world);
+    world.healthyReplicas(InstanceView.State.RUNNING);
+    plan(world);
+    assertThat(world.cluster.engine("v").spec().isWanted()).isFalse();
+    assertThat(world.volume().status().condition(Names.WAITING).orElseThrow().message())
+        .contains("left from before");
+    world.engine(InstanceView.State.RUNNING, false, 3);
+    plan(world);
+    assertThat(world.cluster.engine("v").spec().isWanted()).isFalse();
+    world.engine(InstanceView.State.STOPPED, false, 0);
+    plan(world);
+    assertThat(world.cluster.engine("v").spec().isWanted()).isTrue();
+  }
+
+  /** 7.1/10, trap 15. */
+  @Test
+  void whatIsOutOfReachElsewhereIsNotWaitedFor() {
+    StoredVolume world = new StoredVolume(State.DETACHED, "node-2", "-");
+    world.healthyReplicas(InstanceView.State.RUNNING);
+    world.engine(InstanceView.State.UNKNOWN, false, 0);
+    plan(world);
+    assertThat(world.cluster.engine("v").spec().isWanted()).isTrue();
+    assertThat(world.cluster.engine("v").spec().nodeID()).isEqualTo("node-2");
+    assertThat(world.cluster.engine("v").status().instance()).isEqualTo(InstanceView.NONE);
   }
 
   /** 7.1/1, 7.1/9. */
