@@ -158,7 +158,6 @@ public final class ClaimCore {
   private long drainedNanos;
 
   // Was owner.
-  private boolean hasLostToOther;
   private long lostGeneration;
   private SortedSet<ReplicaId> lostMembers = Collections.emptySortedSet();
   private long lookedForFlushNanos;
@@ -737,7 +736,7 @@ public final class ClaimCore {
   private void startClaim() {
     boolean isForWrite = requests.all().stream().anyMatch(p -> isClaimFor(p) && p.is(Kind.WRITE));
     role = ClaimRole.CLAIMING;
-    claim = new Claiming(++lastQuiesce, nowNanos, hasLostToOther && isForWrite);
+    claim = new Claiming(++lastQuiesce, nowNanos, isForWrite);
     store.forget();
     store.refresh();
     out.add(new AskQuiesce(lastQuiesce));
@@ -839,7 +838,10 @@ public final class ClaimCore {
     isReconciled = false;
     sessions.endAll();
     membersWithoutLinkHaveLeft();
-    if (under.isBack) {
+    boolean isBack =
+        lostGeneration > 0
+            && under.base().owner().filter(other -> !other.equals(engine)).isPresent();
+    if (isBack && under.isForWrite) {
       out.add(new BothSidesWrite(generation));
     }
     if (sessions.highestPromised() > generation) {
@@ -1048,8 +1050,6 @@ public final class ClaimCore {
     joining.clear();
     sessions.endAll();
     store.forget();
-    // A member that promised to another engine breaks the link before it says why.
-    hasLostToOther |= by > 0;
     backOff();
     out.add(new Lost(generation, by));
   }

@@ -24,8 +24,8 @@ final class Claiming {
   final long number;
   final long beganNanos;
 
-  /** An engine that lost its claim to a write claims for a write. */
-  final boolean isBack;
+  /** A write is what it is for. */
+  final boolean isForWrite;
 
   Stage stage = Stage.PREPARING;
   boolean isOtherDone;
@@ -41,10 +41,10 @@ final class Claiming {
   /** When the record is read again, because a replica knows a newer one. */
   long lookAgainNanos;
 
-  Claiming(long number, long beganNanos, boolean isBack) {
+  Claiming(long number, long beganNanos, boolean isForWrite) {
     this.number = number;
     this.beganNanos = beganNanos;
-    this.isBack = isBack;
+    this.isForWrite = isForWrite;
     lookAgainNanos = beganNanos;
   }
 

@@ -493,6 +493,43 @@ final class ClaimCoreTest {
         """);
   }
 
+  /**
+   * A replica that has promised to another engine ends the session, and cannot say why any more.
+   */
+  @Test
+  void bothSidesWritingIsReportedAlsoIfAllLinksBrokeBeforeAnybodySaidWhoTookIt() {
+    check(
+        """
+        owns 7 3.4:12 3 me both -> serving 3
+        broke 1 -> set@7 3.5:2 3 me both
+        broke 2 -> lost 3 to 0
+        linked 1 4 4.5 ->
+        linked 2 4 4.5 ->
+        write 1 ->
+        after 50 -> stop other | look
+        is 8 4.5:12 4 other both ->
+        stopped 4 clean -> set@8 5.6:12 5 me both
+        set 9 -> both sides write | ask 1 for 5 | ask 2 for 5
+        """);
+  }
+
+  @Test
+  void whatNobodyElseHadIsNotTakenBack() {
+    check(
+        """
+        owns 7 3.4:12 3 me both -> serving 3
+        broke 1 -> set@7 3.5:2 3 me both
+        broke 2 -> lost 3 to 0
+        linked 1 3 3.4 ->
+        linked 2 3 3.4 ->
+        write 1 ->
+        after 50 -> stop other | look
+        is 7 3.4:12 3 me both ->
+        not-stopped -> set@7 4.5:12 4 me both
+        set 8 -> ask 1 for 4 | ask 2 for 4
+        """);
+  }
+
   @Test
   void whoServesNothingSaysSo() {
     check(

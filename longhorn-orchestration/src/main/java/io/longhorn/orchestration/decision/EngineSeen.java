@@ -20,6 +20,8 @@ import java.util.TreeMap;
  * @param state what membership is doing, in words
  * @param endpoints URIs for clients
  * @param replicas what it says of each replica
+ * @param hasTakenBack whether it has taken the volume back from another engine for a write: clients
+ *     write on both sides of a migration
  */
 public record EngineSeen(
     long pid,
@@ -29,7 +31,21 @@ public record EngineSeen(
     long generation,
     String state,
     List<String> endpoints,
-    SortedMap<ReplicaId, Engine.Member> replicas) {
+    SortedMap<ReplicaId, Engine.Member> replicas,
+    boolean hasTakenBack) {
+  /** What an engine says that has no other beside it. */
+  public EngineSeen(
+      long pid,
+      Optional<EngineId> id,
+      String image,
+      boolean isServing,
+      long generation,
+      String state,
+      List<String> endpoints,
+      SortedMap<ReplicaId, Engine.Member> replicas) {
+    this(pid, id, image, isServing, generation, state, endpoints, replicas, false);
+  }
+
   /** Copies the collections. */
   public EngineSeen {
     endpoints = List.copyOf(endpoints);

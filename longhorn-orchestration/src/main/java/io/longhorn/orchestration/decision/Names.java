@@ -19,6 +19,9 @@ public final class Names {
   /** Type of the condition that says what a migration waits for. */
   public static final String MIGRATION = "Migration";
 
+  /** Type of the condition that says that clients write on both sides of a migration. */
+  public static final String BOTH_SIDES_WRITE = "BothSidesWrite";
+
   /** Type of the condition that says what an upgrade of the engine waits for. */
   public static final String UPGRADE = "Upgrade";
 

@@ -446,6 +446,12 @@ final class Play {
         "(same|new) engine",
         words ->
             check(witness().engineIs().equals(words.group(1)), witness().engineIs() + " engine"));
+    expect(
+        "(same|new) replica on (\\w+)",
+        words -> {
+          String is = witness().replicaIs(words.group(2));
+          check(is.equals(words.group(1)), is + " replica");
+        });
     expect("fields((?: \\w+=\\w*)*)", words -> expectFields(words.group(1)));
     expect(
         "(va-\\w+) (not )?attached",

@@ -82,7 +82,8 @@ record Scenario(String name, List<String> header, List<Block> blocks) {
     List<String> header = new ArrayList<>();
     int next = 0;
     while (next < lines.size() && lines.get(next).startsWith("#")) {
-      header.add(lines.get(next++).substring(1).strip());
+      String line = lines.get(next++);
+      header.add(line.startsWith("# ") ? line.substring(2).stripTrailing() : "");
     }
     List<Block> blocks = new ArrayList<>();
     while (next < lines.size()) {
@@ -138,7 +139,7 @@ record Scenario(String name, List<String> header, List<Block> blocks) {
         current = line.substring(0, line.indexOf(':'));
         facts.put(current, line.substring(current.length() + 2));
       } else if (!current.isEmpty()) {
-        facts.merge(current, line, (before, more) -> (before + " " + more).strip());
+        facts.merge(current, line.strip(), (before, more) -> (before + " " + more).strip());
       }
     }
     return Optional.ofNullable(facts.get(word));

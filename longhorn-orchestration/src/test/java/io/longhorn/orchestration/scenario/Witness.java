@@ -4,6 +4,7 @@ import io.longhorn.api.ReplicaMode;
 import io.longhorn.api.cluster.ClusterObject;
 import io.longhorn.api.cluster.Condition;
 import io.longhorn.api.cluster.Engine;
+import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
@@ -128,19 +129,31 @@ final class Witness {
         .toList();
   }
 
-  /** Those that run; if none does, all. */
+  /** Those that are known to run; if none is, all. */
   private SortedSet<String> replicaNames() {
     TreeSet<String> running = new TreeSet<>();
     TreeSet<String> all = new TreeSet<>();
     for (Replica replica : replicas()) {
       if (replica.spec().isActive()) {
         all.add(replica.name());
-        if (replica.status().instance().mayRun()) {
+        if (replica.status().instance().currentState() == InstanceView.State.RUNNING) {
           running.add(replica.name());
         }
       }
     }
     return running.isEmpty() ? all : running;
+  }
+
+  /** Whether the replica of a node that runs is another one: "same", "new", or "no". */
+  String replicaIs(String node) {
+    SortedSet<String> running = replicaNames();
+    return replicas().stream()
+        .filter(replica -> replica.spec().nodeID().equals(node))
+        .map(Replica::name)
+        .filter(running::contains)
+        .map(name -> replicasThen.contains(name) ? "same" : "new")
+        .findFirst()
+        .orElse("no");
   }
 
   /** A ticket, if it is there. */

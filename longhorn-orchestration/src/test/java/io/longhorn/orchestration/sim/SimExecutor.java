@@ -428,6 +428,7 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     pod.swap(
         name,
         next,
+        stall(pod.machine),
         why -> {
           if (!why.isEmpty()) {
             seenLater("swap " + name, 0, () -> to.swap(name, SwapSeen.failed(action, why)));

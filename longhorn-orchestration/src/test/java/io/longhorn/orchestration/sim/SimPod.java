@@ -316,9 +316,10 @@ final class SimPod {
   /**
    * Lets another process take an engine over; nothing if that goes on already.
    *
+   * @param extraNanos so much longer than usual that takes to start
    * @param then told why it failed, empty if it did not
    */
-  void swap(String instance, SimEngine next, Consumer<String> then) {
+  void swap(String instance, SimEngine next, long extraNanos, Consumer<String> then) {
     Instance one = instances.get(instance);
     if (one == null || one.isOver() || one.engine().isEmpty()) {
       next.kill();
@@ -334,6 +335,7 @@ final class SimPod {
             old,
             next,
             trouble,
+            extraNanos,
             new SimSwap.Outcome() {
               @Override
               public void done() {

@@ -108,7 +108,7 @@ public final class RobustnessPlanner {
 
   /** What an engine says that runs; empty if it has not said anything of a replica yet. */
   private Optional<Robustness> served(Engine owner) {
-    if (owner.status().replicas().isEmpty()) {
+    if (ReplicaRule.said(draft, volume, owner).isEmpty()) {
       return Optional.empty();
     }
     // Rule 7.2/2: as many as wanted. Rule 7.2/3: fewer.

@@ -32,8 +32,11 @@ public final class RemovalRule {
       return true;
     }
     if (hasPartner(replica, draft.replicasOf(volume))) {
-      // Rule 3.5: the directory is another one's too (#7396); the object goes when its process has.
-      boolean isOver = !replica.status().instance().mayRun() && !replica.spec().isWanted();
+      // Rule 3.5: the directory is another one's too (#7396); the object goes when its process has,
+      // or is on a node that is down: there it is fenced, and ends when it is seen again.
+      boolean isOver =
+          draft.hasStopped(replica.status().instance(), replica.spec().nodeID())
+              && !replica.spec().isWanted();
       if (isOver) {
         draft.remove(replica.key());
       }

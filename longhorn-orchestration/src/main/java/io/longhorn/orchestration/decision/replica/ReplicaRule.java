@@ -11,7 +11,9 @@ import io.longhorn.api.cluster.Volume.Placement.DataLocality;
 import io.longhorn.orchestration.decision.Draft;
 import io.longhorn.orchestration.decision.Names;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.Optional;
+import java.util.SortedMap;
 import java.util.SortedSet;
 import java.util.TreeSet;
 
@@ -47,12 +49,26 @@ public final class ReplicaRule {
         .isPresent();
   }
 
-  /** What the owner says of it; empty if that does not run, or says nothing of it. */
+  /**
+   * What an engine says of the replicas, as one that owns the volume; nothing if it does not run.
+   * Nor does it count what it said before it had the generation that the newest record is of: it
+   * was heard of later than the record was, and then it was not its business who is in sync (H2).
+   */
+  public static SortedMap<ReplicaId, Engine.Member> said(
+      Draft draft, Volume volume, Engine engine) {
+    long newest =
+        draft
+            .membershipOf(volume)
+            .map(found -> found.record().membership().stamp().generation())
+            .orElse(0L);
+    return isRunning(engine) && engine.status().generation() >= newest
+        ? engine.status().replicas()
+        : Collections.emptySortedMap();
+  }
+
+  /** What the owner says of one; empty if it says nothing of it. */
   public static Optional<Engine.Member> said(Draft draft, Volume volume, ReplicaId id) {
-    return draft
-        .ownerOf(volume)
-        .filter(owner -> isRunning(owner))
-        .map(owner -> owner.status().replicas().get(id));
+    return draft.ownerOf(volume).map(owner -> said(draft, volume, owner).get(id));
   }
 
   /** Whether the owner says that it is in sync. */

@@ -187,9 +187,7 @@ public final class CleanupPlanner {
     draft
         .ownerOf(volume)
         .ifPresent(owner ->
-            owner
-                .status()
-                .replicas()
+            ReplicaRule.said(draft, volume, owner)
                 .forEach((id, member) -> {
                   if (member.mode() == ReplicaMode.RW) {
                     said.add(id);

@@ -32,6 +32,9 @@ public final class MigrationPlanner {
   /** Pause before the target's readiness is looked at again. */
   static final long START_AGAIN_MILLIS = 10_000;
 
+  /** So long a migration waits for directories that change hands. */
+  static final long HAND_OVER_MILLIS = 30_000;
+
   private MigrationPlanner() {}
 
   // ---- 2.6: what the tickets mean ---------------------------------------------------------------
@@ -101,8 +104,27 @@ public final class MigrationPlanner {
       draft.lookAgain(draft.nowMillis() + START_AGAIN_MILLIS);
       return;
     }
+    if (isHandingOver(draft, volume)) {
+      return;
+    }
     // Rule C1: two tickets, attached at the one, wanted at the other.
     change(draft, volume, node, target.get(), "MigrationStarted", "Starting migration");
+  }
+
+  /**
+   * Whether what stood by in an upgrade, or in the migration before, is still taking its directory
+   * over: nobody stands by for a directory that changes hands. It takes moments; if it is stuck,
+   * moving away may be the remedy.
+   */
+  private static boolean isHandingOver(Draft draft, Volume volume) {
+    long until = draft.sinceMillis(volume, Names.MIGRATION, "M1") + HAND_OVER_MILLIS;
+    if (draft.nowMillis() >= until || !PromotionPlanner.isGoingOn(draft, volume)) {
+      return false;
+    }
+    // Rule M1: the transition before is not over until then.
+    draft.waits(volume, Names.MIGRATION, "M1", "replicas are taking their directories over first");
+    draft.lookAgain(until);
+    return true;
   }
 
   /** Whether the migration was confirmed, or given up together with the attachment. */
@@ -230,10 +252,37 @@ public final class MigrationPlanner {
     if (!isConcerned) {
       return;
     }
+    tellBothSides(draft, volume);
     if (volume.spec().migrationNodeID().isEmpty()) {
       MigrationEnd.plan(draft, volume);
     } else if (volume.isMigratable()) {
       prepare(draft, volume);
+    }
+  }
+
+  /** The guest is to be on one side at a time. No write is lost if it is not, but it is told. */
+  private static void tellBothSides(Draft draft, Volume volume) {
+    for (Engine engine : draft.enginesOf(volume.name())) {
+      boolean hasTakenBack =
+          draft
+              .seen(engine)
+              .filter(seen -> seen.hasTakenBack() && seen.id().equals(engine.status().id()))
+              .isPresent();
+      if (hasTakenBack && volume.isMigrating()) {
+        String message =
+            "volume "
+                + volume.name()
+                + " is written to on both sides of its migration: "
+                + engine.name()
+                + " on "
+                + engine.spec().nodeID()
+                + " has taken it back";
+        if (!draft.isKnown(volume, Names.BOTH_SIDES_WRITE, "K5")) {
+          draft.tell(volume, true, "BothSidesWrite", message);
+        }
+        draft.waits(volume, Names.BOTH_SIDES_WRITE, "K5", message);
+        return;
+      }
     }
   }
 

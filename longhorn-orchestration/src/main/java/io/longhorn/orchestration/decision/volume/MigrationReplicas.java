@@ -95,8 +95,7 @@ final class MigrationReplicas {
     return draft
         .ownerOf(volume)
         .or(() -> draft.engineOf(volume))
-        .filter(ReplicaRule::isRunning)
-        .map(engine -> engine.status().replicas())
+        .map(engine -> ReplicaRule.said(draft, volume, engine))
         .orElseGet(TreeMap::new);
   }
 

@@ -53,6 +53,18 @@ public final class PromotionPlanner {
     }
   }
 
+  /** Whether a volume that is well has a replica whose directory another process serves. */
+  static boolean isGoingOn(Draft draft, Volume volume) {
+    return volume.status().robustness() == Volume.Robustness.HEALTHY
+        && draft.activeReplicasOf(volume).stream()
+            .filter(PromotionPlanner::isRunning)
+            .filter(replica -> !replica.status().isHolder())
+            .anyMatch(replica ->
+                draft.replicasOf(volume).stream()
+                    .filter(other -> other.spec().id().equals(replica.spec().id()))
+                    .anyMatch(other -> other.status().isHolder() && isRunning(other)));
+  }
+
   private SortedMap<ReplicaId, List<Replica>> directories() {
     TreeMap<ReplicaId, List<Replica>> found = new TreeMap<>();
     for (Replica replica : draft.replicasOf(volume)) {
@@ -229,9 +241,14 @@ public final class PromotionPlanner {
           && draft.membershipOf(volume).isPresent()
           && !ReplicaRule.isMember(draft, volume, replica);
     }
+    // Nobody can see whether one serves that is on a node that is down; its engine can.
+    boolean isLost =
+        draft.hasStopped(replica.status().instance(), replica.spec().nodeID())
+            && modeOf(replica).filter(mode -> mode == ReplicaMode.ERR).isPresent();
     boolean isServing =
         replica.status().isHolder()
             && replica.status().instance().mayRun()
+            && !isLost
             && !own.get().status().isHolder();
     // While it serves it is the volume's I/O; a volume that is being detached stops it anyway.
     return !isServing || volume.status().state() == State.DETACHED;

@@ -268,7 +268,11 @@ public final class ReplenishPlanner {
     // Rule 7.5/4: one that may come back is waited for, it has most of the data.
     Optional<Replica> hope = hopes.stream().filter(ReplicaRule::wasHealthy).findFirst();
     long seconds = draft.settings().number(Settings.Key.REPLICA_REPLENISHMENT_WAIT);
-    long until = volume.status().lastDegradedAtMillis() + seconds * 1000;
+    // Its process is seen to be gone before its engine misses it: what the volume says then is
+    // when it was degraded the last time.
+    boolean isMissed = volume.status().robustness() == Volume.Robustness.DEGRADED;
+    long since = isMissed ? volume.status().lastDegradedAtMillis() : draft.nowMillis();
+    long until = since + seconds * 1000;
     if (hope.isEmpty() || until <= draft.nowMillis()) {
       return Optional.empty();
     }

@@ -8,6 +8,9 @@ import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.Volume.Robustness;
 import io.longhorn.api.cluster.Volume.State;
+import io.longhorn.api.membership.MembershipRecord;
+import io.longhorn.api.membership.RecordStamp;
+import io.longhorn.api.membership.VolumeRecord;
 import io.longhorn.orchestration.decision.Action;
 import io.longhorn.orchestration.decision.Names;
 import java.util.List;
@@ -257,5 +260,23 @@ final class RobustnessPlannerTest {
     assertThat(planned(world)).isEqualTo(Robustness.HEALTHY);
     Volume volume = world.volume();
     assertThat(volume.status().conditions()).isEmpty();
+  }
+
+  /** H2: what an engine said before it had the generation of the record says nothing of it. */
+  @Test
+  void whatAnEngineSaidBeforeItOwnedTheVolumeDoesNotCount() {
+    StoredVolume world = world(State.ATTACHED, "node-1", Robustness.HEALTHY);
+    world.engine(InstanceView.State.RUNNING, true, 1);
+    VolumeRecord record = world.cluster.record("v");
+    MembershipRecord membership = record.membership();
+    world.cluster.record(
+        "v",
+        record
+            .reserved(5, StoredVolume.engineId(0))
+            .withMembership(
+                membership.next(
+                    new RecordStamp(5, membership.stamp().number() + 1), membership.members())));
+    assertThat(planned(world)).isEqualTo(Robustness.HEALTHY);
+    assertThat(world.told()).isEmpty();
   }
 }

@@ -89,6 +89,7 @@ final class ReplenishPlannerTest {
     "7.5/4, degraded for 599 s,          7.5/4",
     "7.5/4, degraded for 600 s,          new",
     "7.5/4, 60 s wanted and 61 s past,   new",
+    "7.5/4, its engine misses it not yet, 7.5/4",
     "7.5/4, its disk is gone,            new",
     "7.5/4, its node is gone,            new",
     "7.5/4, an empty one on a lost node, new",
@@ -147,6 +148,11 @@ final class ReplenishPlannerTest {
       case "60 s wanted and 61 s past" -> {
         world.set(Settings.Key.REPLICA_REPLENISHMENT_WAIT, "60");
         world.degradedAt(NOW - 61_000);
+      }
+      case "its engine misses it not yet" -> {
+        // It was degraded once, long ago; this time nobody has noticed but its instance manager.
+        world.says(3, ReplicaMode.RW, "", 1000);
+        world.status(now -> now.with(Volume.Robustness.HEALTHY, NOW));
       }
       case "its disk is gone" -> world.node("node-3", now -> now.with(List.of()));
       case "its node is gone" -> world.drop(world.node("node-3"));

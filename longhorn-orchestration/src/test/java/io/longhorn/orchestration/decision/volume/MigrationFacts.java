@@ -369,7 +369,11 @@ final class MigrationFacts {
 
   /** What a planner decides. */
   Plan plan(BiConsumer<Draft, Volume> planner) {
-    Draft draft = new Draft(view());
+    return plan(view(), planner);
+  }
+
+  static Plan plan(ClusterView view, BiConsumer<Draft, Volume> planner) {
+    Draft draft = new Draft(view);
     planner.accept(draft, draft.volume("v").orElseThrow());
     draft
         .volume("v")

@@ -11,7 +11,9 @@ import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume.Robustness;
 import io.longhorn.api.cluster.Volume.State;
 import io.longhorn.orchestration.decision.Action;
+import io.longhorn.orchestration.decision.ClusterView;
 import io.longhorn.orchestration.decision.Draft;
+import io.longhorn.orchestration.decision.EngineSeen;
 import io.longhorn.orchestration.decision.Names;
 import io.longhorn.orchestration.decision.Plan;
 import java.util.Optional;
@@ -257,6 +259,12 @@ final class MigrationIssuesTest {
     facts.apply(MigrationPlanner::carryOut);
     assertThat(facts.volume().isMigrating()).isFalse();
     facts.ticket("n1");
+    // M1: it takes moments.
+    Plan waiting = facts.apply(MigrationPlanner::decide);
+    assertThat(MigrationFacts.waits(waiting)).containsExactly("M1");
+    assertThat(facts.volume().isMigrating()).isFalse();
+    // If it does not come to an end, the migration begins all the same.
+    facts.nowMillis += MigrationPlanner.HAND_OVER_MILLIS;
     for (int i = 0; i < 3; i++) {
       facts.apply(MigrationPlanner::decide);
       facts.apply(MigrationPlanner::carryOut);
@@ -281,5 +289,105 @@ final class MigrationIssuesTest {
                 .filter(ticket -> ticket.satisfied().isTrue())
                 .map(ticket -> ticket.nodeID()))
         .containsExactly("n1");
+  }
+
+  /** M1: a directory that is about to change hands is not stood by for: nine would run. */
+  @Test
+  void aMigrationBeginsWhenTheDirectoriesHaveChangedHands() {
+    MigrationFacts facts = MigrationFacts.attached().ticket("n1").ticket("n2");
+    // 3.5: the process of an upgrade that stood by is the volume's now, the old one still serves.
+    facts.replica(MigrationFacts.r(3), old -> old.with(old.spec().withEngine("", false)));
+    Replica next = facts.clone(3, 1, O);
+    facts.put(next.with(next.spec().withEngine(O, true)));
+    assertThat(MigrationFacts.waits(facts.apply(MigrationPlanner::decide))).containsExactly("M1");
+    facts.replica(
+        MigrationFacts.c(3),
+        now -> now.with(new Replica.Status(true, true, now.status().instance())));
+    facts.remove(ObjectKind.REPLICA, MigrationFacts.r(3));
+    assertThat(MigrationFacts.told(facts.apply(MigrationPlanner::decide)))
+        .containsExactly("Starting migration");
+  }
+
+  /** 8/6: on a node that is down what stood by is fenced; nobody waits for it. */
+  @Test
+  void whatStoodByOnANodeThatIsDownGoes() {
+    MigrationFacts facts = MigrationFacts.ready().nodes("n1", "", "n1", "n2").without("n2");
+    facts.notReady("n2", Names.NODE_NOT_READY).process(G, InstanceView.State.UNKNOWN);
+    facts.replicaProcess(MigrationFacts.c(2), InstanceView.State.UNKNOWN);
+    facts.replica(
+        MigrationFacts.r(2),
+        own ->
+            own.with(
+                new Replica.Status(
+                    true, true, MigrationFacts.instance(InstanceView.State.UNKNOWN))));
+    for (int i = 0; i < 3; i++) {
+      facts.apply(MigrationPlanner::carryOut);
+      facts.apply(PromotionPlanner::plan);
+    }
+    assertThat(facts.has(ObjectKind.REPLICA, MigrationFacts.c(2))).isFalse();
+    assertThat(facts.has(ObjectKind.REPLICA, MigrationFacts.r(2))).isTrue();
+    assertThat(facts.volume().isMigrating()).isFalse();
+  }
+
+  /** 3.5, I9: whether one that cannot be seen still serves, its engine says. */
+  @Test
+  void whatHoldsADirectoryOnANodeThatIsDownGoesOnlyWhenItsEngineHasLostIt() {
+    MigrationFacts facts = MigrationFacts.attached().ticket("n1");
+    facts.replica(
+        MigrationFacts.r(2),
+        old ->
+            old.with(old.spec().withEngine("", false))
+                .with(
+                    new Replica.Status(
+                        true, true, MigrationFacts.instance(InstanceView.State.UNKNOWN))));
+    Replica next = facts.clone(2, 1, O);
+    facts.put(next.with(next.spec().withEngine(O, true)));
+    facts.replicaProcess(MigrationFacts.c(2), InstanceView.State.UNKNOWN);
+    facts.notReady("n2", Names.NODE_NOT_READY);
+    cycle(facts);
+    cycle(facts);
+    assertThat(facts.has(ObjectKind.REPLICA, MigrationFacts.r(2))).as("it may serve").isTrue();
+    assertThat(facts.replica(MigrationFacts.r(2)).spec().isWanted()).isTrue();
+    facts.mode(O, 2, Optional.of(ReplicaMode.ERR));
+    cycle(facts);
+    cycle(facts);
+    assertThat(facts.has(ObjectKind.REPLICA, MigrationFacts.r(2))).isFalse();
+    assertThat(facts.has(ObjectKind.REPLICA, MigrationFacts.c(2))).isTrue();
+  }
+
+  /** K5: clients on both sides lose no write, and somebody is told. */
+  @Test
+  void clientsThatWriteOnBothSidesAreToldOfOnce() {
+    MigrationFacts facts = MigrationFacts.ready();
+    assertThat(MigrationFacts.told(takenBack(facts, O, MigrationFacts.G_ID)))
+        .as("another start of it said that")
+        .isEmpty();
+    String told =
+        "volume v is written to on both sides of its migration: v-e-0 on n1 has taken it back";
+    Plan first = takenBack(facts, O, MigrationFacts.O_ID);
+    assertThat(MigrationFacts.told(first)).containsExactly(told);
+    assertThat(MigrationFacts.waits(first)).contains("K5");
+    first.actions().forEach(facts::store);
+    Plan second = takenBack(facts, O, MigrationFacts.O_ID);
+    assertThat(MigrationFacts.told(second)).isEmpty();
+    assertThat(MigrationFacts.waits(second)).contains("K5");
+  }
+
+  private static Plan takenBack(MigrationFacts facts, String engine, EngineId id) {
+    ClusterView view = facts.view();
+    Engine.Status said = facts.engine(engine).status();
+    view.seen(
+        engine,
+        new EngineSeen(
+            said.instance().pid(),
+            Optional.of(id),
+            "",
+            true,
+            said.generation(),
+            "",
+            said.endpoints(),
+            said.replicas(),
+            true));
+    return MigrationFacts.plan(view, MigrationPlanner::carryOut);
   }
 }

@@ -103,6 +103,7 @@ public final class SimEngine extends SimProcess {
   private @Nullable EngineSeen said;
   private @Nullable Signs lastSigns;
   private boolean isReportDue = true;
+  private boolean hasTakenBack;
 
   /** One that does not serve yet. */
   public SimEngine(
@@ -327,7 +328,11 @@ public final class SimEngine extends SimProcess {
         tell(() -> name() + " loses generation " + generation + " to " + by);
         generationEnds();
       }
-      case ClaimEffect.BothSidesWrite _ -> tell(() -> name() + ": both sides write");
+      case ClaimEffect.BothSidesWrite _ -> {
+        tell(() -> name() + ": both sides write");
+        hasTakenBack = true;
+        reportDue();
+      }
       case ClaimEffect.Finished _ -> tell(() -> name() + " is the only one");
       case ClaimEffect.Over _ -> tell(() -> name() + " is over");
     }
@@ -924,6 +929,7 @@ public final class SimEngine extends SimProcess {
         core.generation(),
         core.role().name().toLowerCase(Locale.ROOT),
         isListening ? List.of("nbd://" + node() + "/" + name()) : List.of(),
-        EngineReport.replicas(this, isOwner, isListening));
+        EngineReport.replicas(this, isOwner, isListening),
+        hasTakenBack);
   }
 }

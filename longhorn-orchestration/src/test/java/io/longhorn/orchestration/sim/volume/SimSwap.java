@@ -55,8 +55,15 @@ public final class SimSwap {
    * Begins.
    *
    * @param trouble what goes wrong with it
+   * @param extraNanos so much longer than usual the new process takes to start
    */
-  public SimSwap(World world, SimEngine old, SimEngine next, SwapTrouble trouble, Outcome outcome) {
+  public SimSwap(
+      World world,
+      SimEngine old,
+      SimEngine next,
+      SwapTrouble trouble,
+      long extraNanos,
+      Outcome outcome) {
     this.world = world;
     this.old = old;
     this.next = next;
@@ -64,8 +71,9 @@ public final class SimSwap {
     this.outcome = outcome;
     sinceNanos = world.scheduler.nowNanos();
     world.scheduler.after(
-        world.knobs.processStart.pick(world.scheduler),
+        world.knobs.processStart.pick(world.scheduler) + extraNanos,
         () -> {
+          sinceNanos = world.scheduler.nowNanos();
           if (trouble == SwapTrouble.DOES_NOT_START) {
             next.kill();
           } else if (next.isAlive() && trouble != SwapTrouble.HANGS) {
