@@ -42,7 +42,7 @@ final class ScenarioTest {
     }
   }
 
-  /** What it prints may differ then; what it expects may not. */
+  /** What it prints may differ then; what it expects may not, but for one line that is lost. */
   private static void playWithKills(Scenario scenario) {
     int writes = 1;
     boolean wasKilled = true;

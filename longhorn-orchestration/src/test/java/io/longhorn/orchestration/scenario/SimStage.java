@@ -195,22 +195,14 @@ final class SimStage implements Stage {
   }
 
   @Override
-  public void killControlPlane(long afterWrites) {
+  public void restartControlPlane(long afterWrites, Runnable whenKilled) {
     if (afterWrites == 0) {
       sim.killControlPlane();
+      whenKilled.run();
+      sim.startControlPlaneLater();
     } else {
-      sim.killControlPlaneAfterWrites(afterWrites);
+      sim.restartControlPlaneAfterWrites(afterWrites, whenKilled);
     }
-  }
-
-  @Override
-  public void startControlPlane() {
-    sim.startControlPlaneLater();
-  }
-
-  @Override
-  public boolean isControlPlaneUp() {
-    return sim.isControlPlaneUp();
   }
 
   @Override

@@ -109,14 +109,11 @@ interface Stage {
   /** Everything passes again. */
   void heal();
 
-  /** The control plane ends when it has stored so many objects more; 0: at once. */
-  void killControlPlane(long afterWrites);
-
-  /** It is started again. */
-  void startControlPlane();
-
-  /** Whether it runs. */
-  boolean isControlPlaneUp();
+  /**
+   * The control plane is killed when it has stored so many objects more, 0: at once; and another
+   * one is started.
+   */
+  void restartControlPlane(long afterWrites, Runnable whenKilled);
 
   /** Engines that are started take so much longer until they serve. */
   void delayEngineStarts(long millis);

@@ -584,6 +584,16 @@ public final class Sim {
     control.killAfterWrites(writes);
   }
 
+  /** The same, and a new one starts after a while. */
+  public void restartControlPlaneAfterWrites(long writes, Runnable whenKilled) {
+    control.killAfterWrites(
+        writes,
+        () -> {
+          whenKilled.run();
+          control.startLater();
+        });
+  }
+
   /** A new one starts at once. */
   public void startControlPlane() {
     control.start();

@@ -206,6 +206,15 @@ final class SimControl {
 
   /** It ends when so many more changes are stored; what it planned after that is not. */
   void killAfterWrites(long writes) {
+    killAfterWrites(writes, () -> {});
+  }
+
+  /**
+   * The same.
+   *
+   * @param then what is done when it has ended
+   */
+  void killAfterWrites(long writes, Runnable then) {
     Incarnation now = current;
     if (now != null) {
       now.handle.endAfter(
@@ -217,6 +226,7 @@ final class SimControl {
                 () -> {
                   if (current == now) {
                     kill();
+                    then.run();
                   }
                 });
           });
