@@ -189,7 +189,7 @@ final class RandomUpgradeTest {
       VolumeRecord record = cluster.record("v");
       for (Engine engine : cluster.engines("v")) {
         boolean mayClaim =
-            engine.status().id().filter(record.claimants()::contains).isPresent()
+            engine.status().id().filter(id -> record.claimants().contains(id)).isPresent()
                 && !engine.status().id().equals(record.owner())
                 && cluster.allHosts().stream()
                     .map(host -> host.processes.get(engine.name()))

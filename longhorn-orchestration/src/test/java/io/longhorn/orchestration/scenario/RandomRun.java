@@ -4,7 +4,6 @@ import io.longhorn.orchestration.scenario.RandomScenario.Result;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
 
@@ -24,13 +23,11 @@ final class RandomRun {
   /** Plays until it is enough, or so many have failed. */
   void run(BooleanSupplier isEnough, int mostFailures) {
     int workers = Runtime.getRuntime().availableProcessors();
-    AtomicInteger count = new AtomicInteger();
+
     List<Thread> threads = new ArrayList<>();
     for (int i = 0; i < workers; i++) {
       threads.add(
-          Thread.ofPlatform()
-              .name("seeds-" + count.incrementAndGet())
-              .start(() -> work(isEnough, mostFailures)));
+          Thread.ofPlatform().name("seeds-" + (i + 1)).start(() -> work(isEnough, mostFailures)));
     }
     for (Thread thread : threads) {
       boolean isOver = false;

@@ -207,7 +207,7 @@ final class SimPod {
   }
 
   private boolean isCurrent(Instance one) {
-    return isRunning() && instances.get(one.name) == one;
+    return isRunning() && one.equals(instances.get(one.name));
   }
 
   private void ended(Instance one, SimProcess process, String why) {

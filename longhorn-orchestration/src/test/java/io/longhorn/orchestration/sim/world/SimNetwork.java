@@ -40,6 +40,7 @@ public final class SimNetwork {
     void closed(Link link);
   }
 
+  /** The last one of a link; no other is empty. */
   private static final byte[] END = new byte[0];
 
   private final SimScheduler scheduler;
@@ -116,7 +117,7 @@ public final class SimNetwork {
   /** Whoever was stopped takes frames again. */
   public void resumed(Endpoint endpoint) {
     for (Link link : List.copyOf(links.values())) {
-      if (link.from == endpoint || link.to == endpoint) {
+      if (link.from.equals(endpoint) || link.to.equals(endpoint)) {
         link.look();
       }
     }
@@ -133,7 +134,7 @@ public final class SimNetwork {
   /** A process has ended: its links are closed, in order with what it had sent. */
   public void ended(Endpoint endpoint) {
     for (Link link : List.copyOf(links.values())) {
-      if (link.from == endpoint || link.to == endpoint) {
+      if (link.from.equals(endpoint) || link.to.equals(endpoint)) {
         link.close(endpoint);
       }
     }
@@ -168,7 +169,7 @@ public final class SimNetwork {
     private boolean isLost;
     private SimScheduler.@Nullable Timer breaks;
 
-    private final class Direction {
+    private static final class Direction {
       private final ArrayList<byte[]> held = new ArrayList<>();
       private long lastNanos;
       private boolean isClosed;
@@ -182,7 +183,7 @@ public final class SimNetwork {
 
     /** The other end. */
     public Endpoint other(Endpoint end) {
-      return end == from ? to : from;
+      return end.equals(from) ? to : from;
     }
 
     /** Sends; what is sent into a link that is over is lost. */
@@ -192,14 +193,14 @@ public final class SimNetwork {
         look();
         return;
       }
-      travel(by == from ? forth : back, other(by), frame);
+      travel(by.equals(from) ? forth : back, other(by), frame);
     }
 
     /** Ends it: the other end learns of it after all that was sent before. */
     public void close(Endpoint by) {
       // What travels to the one that ends it is not delivered.
-      (by == from ? back : forth).isClosed = true;
-      travel(by == from ? forth : back, other(by), END);
+      (by.equals(from) ? back : forth).isClosed = true;
+      travel(by.equals(from) ? forth : back, other(by), END);
     }
 
     private void travel(Direction way, Endpoint receiver, byte[] frame) {
@@ -220,7 +221,7 @@ public final class SimNetwork {
       }
       if (!receiver.isAlive()) {
         // Nobody says so: the other end finds out.
-        if (frame == END) {
+        if (frame.length == 0) {
           over();
         }
         return;
@@ -233,7 +234,7 @@ public final class SimNetwork {
     }
 
     private void deliver(Direction way, Endpoint receiver, byte[] frame) {
-      if (frame == END) {
+      if (frame.length == 0) {
         way.isClosed = true;
         over();
         receiver.closed(this);

@@ -1,6 +1,7 @@
 package io.longhorn.orchestration.sim.world;
 
 import java.util.Optional;
+import java.util.SortedMap;
 import java.util.TreeMap;
 
 /** A machine with one disk. Its processes are known to whoever started them. */
@@ -25,7 +26,7 @@ public final class SimNode {
   }
 
   /** What is on its disk, by path. */
-  public TreeMap<String, SimDirectory> directories() {
+  public SortedMap<String, SimDirectory> directories() {
     return directories;
   }
 
