@@ -1,6 +1,7 @@
 package io.longhorn.orchestration.scenario;
 
 import io.longhorn.api.cluster.InstanceManager;
+import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.orchestration.scenario.Scenario.Block;
 import java.util.ArrayList;
@@ -445,6 +446,16 @@ final class Play {
         words ->
             check(witness().engineIs().equals(words.group(1)), witness().engineIs() + " engine"));
     expect(
+        "(engine|replica on (\\w+)) (unknown|running)",
+        words -> {
+          String is =
+              witness()
+                  .stateOn(words.group(2) == null ? "" : words.group(2))
+                  .map(InstanceView.State::text)
+                  .orElse("not there");
+          check(is.equals(words.group(3)), "it is " + is);
+        });
+    expect(
         "(same|new) replica on (\\w+)",
         words -> {
           String is = witness().replicaIs(words.group(2));
@@ -505,6 +516,12 @@ final class Play {
         _ ->
             check(
                 stage().engineStarts(volume) == startsThen,
+                stage().engineStarts(volume) - startsThen + " were"));
+    expect(
+        "(\\d) engines? started",
+        words ->
+            check(
+                stage().engineStarts(volume) - startsThen == Integer.parseInt(words.group(1)),
                 stage().engineStarts(volume) - startsThen + " were"));
     expect(
         "no I/O error",

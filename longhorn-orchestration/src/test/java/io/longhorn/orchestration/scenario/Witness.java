@@ -216,7 +216,7 @@ final class Witness {
           "engine "
               + engine.name()
               + (engine.spec().isActive() ? "" : " (migration)")
-              + (engine.status().instance().mayRun() ? " on " + engine.spec().nodeID() : " stopped")
+              + where(engine)
               + (engine.spec().isActive() ? ": " + engineIs() : ""));
     }
     TreeSet<String> copies = new TreeSet<>();
@@ -244,9 +244,33 @@ final class Witness {
     return shown;
   }
 
+  private static String where(Engine engine) {
+    InstanceView instance = engine.status().instance();
+    if (!instance.mayRun()) {
+      return " stopped";
+    }
+    boolean isUnknown = instance.currentState() == InstanceView.State.UNKNOWN;
+    return " on " + engine.spec().nodeID() + (isUnknown ? ", unknown" : "");
+  }
+
+  /**
+   * What the process of the engine is doing, and that of the replica on a node, if there is one.
+   */
+  Optional<InstanceView.State> stateOn(String node) {
+    return node.isEmpty()
+        ? engine().map(engine -> engine.status().instance().currentState())
+        : replicas().stream()
+            .filter(replica -> replica.spec().isActive() && replica.spec().nodeID().equals(node))
+            .map(replica -> replica.status().instance().currentState())
+            .findFirst();
+  }
+
   private String modeOf(Replica replica) {
     if (!replica.spec().isActive()) {
       return "standby";
+    }
+    if (replica.status().instance().currentState() == InstanceView.State.UNKNOWN) {
+      return "unknown";
     }
     if (!replica.status().instance().mayRun()) {
       return replica.spec().health().failedAtMillis() != 0 ? "failed" : "stopped";

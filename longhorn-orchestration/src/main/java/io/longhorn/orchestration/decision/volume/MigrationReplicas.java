@@ -211,7 +211,11 @@ final class MigrationReplicas {
                   .orElseThrow();
           for (Replica replica : same) {
             boolean isChosen = replica.name().equals(chosen.name());
-            draft.put(replica.with(adopted(draft, volume, replica, isChosen ? winner.name() : "")));
+            draft.put(
+                replica.with(
+                    isChosen
+                        ? adopted(draft, volume, replica, winner, same)
+                        : replica.spec().withEngine(replica.spec().engineName(), false)));
           }
         });
   }
@@ -228,17 +232,22 @@ final class MigrationReplicas {
     return replica.spec().engineName().equals(winner.name()) && !(isBroken && isServedByOther);
   }
 
-  /**
-   * @param winner whose it is from now on; empty: nobody's
-   */
-  private static Replica.Spec adopted(Draft draft, Volume volume, Replica replica, String winner) {
-    Replica.Spec spec = replica.spec();
-    if (winner.isEmpty()) {
-      return spec.withEngine(spec.engineName(), false);
+  private static Replica.Spec adopted(
+      Draft draft, Volume volume, Replica replica, Engine winner, List<Replica> same) {
+    Replica.Spec next = replica.spec().withEngine(winner.name(), true);
+    if (replica.spec().isActive()) {
+      return next;
     }
-    boolean isInSync = !spec.isActive() && ReplicaRule.isMember(draft, volume, replica);
-    Replica.Spec next = spec.withEngine(winner, true);
-    // What the record names has been in sync since it was made: it is the same directory.
-    return isInSync ? next.withHealth(spec.health().healthy(draft.nowMillis())) : next;
+    if (ReplicaRule.isMember(draft, volume, replica)) {
+      // What the record names has been in sync since it was made: it is the same directory.
+      return next.withHealth(replica.spec().health().healthy(draft.nowMillis()));
+    }
+    // It is not in sync, and has to come back like the one that it stood by for: it has failed as
+    // that has, or nobody would miss it.
+    return same.stream()
+        .filter(one -> one.spec().isActive())
+        .map(before -> next.withHealth(before.spec().health()))
+        .findFirst()
+        .orElse(next);
   }
 }

@@ -411,7 +411,19 @@ final class MigrationEndTest {
     carryOut(facts);
     Replica.Health member = facts.replica(MigrationFacts.c(1)).spec().health();
     assertThat(member).isEqualTo(new Replica.Health(facts.nowMillis, facts.nowMillis, 0, 0, 0));
-    assertThat(facts.replica(MigrationFacts.c(3)).spec().health()).isEqualTo(Replica.Health.NEW);
+  }
+
+  @Test
+  void whatTheRecordDoesNotNameIsMissedUnderItsNewName() {
+    // M7, 7.5/4: without a mark nobody would bring it back, or make another one some time (3.3).
+    MigrationFacts facts = lastStep("n2").members(1, 2);
+    facts.replica(MigrationFacts.r(3), MigrationEndTest::failed);
+    Replica.Health before = facts.replica(MigrationFacts.r(3)).spec().health();
+    facts.replicaProcess(MigrationFacts.r(3), InstanceView.State.STOPPED);
+    facts.replicaProcess(MigrationFacts.c(3), InstanceView.State.STOPPED);
+    carryOut(facts);
+    assertThat(facts.replica(MigrationFacts.c(3)).spec().isActive()).isTrue();
+    assertThat(facts.replica(MigrationFacts.c(3)).spec().health()).isEqualTo(before);
   }
 
   @Test

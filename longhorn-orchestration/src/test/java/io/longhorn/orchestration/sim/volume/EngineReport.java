@@ -28,7 +28,9 @@ final class EngineReport {
     Optional<ReplicaPort> port = engine.portOf(id);
     SortedSet<ReplicaId> required = engine.requiredMembers();
     boolean isInSession = port.filter(one -> one.hasPromised(engine.generation())).isPresent();
-    if (required.contains(id) && isInSession) {
+    boolean isLinked = port.filter(ReplicaPort::isLinked).isPresent();
+    // Before its members have promised its generation they are in sync as the record says.
+    if (required.contains(id) && (isInSession || (isLinked && !engine.hasServed()))) {
       return new Engine.Member(ReplicaMode.RW, "", 0, 0);
     }
     Optional<String> failure = engine.copies().failure(id);
@@ -39,7 +41,6 @@ final class EngineReport {
     if (progress.isPresent()) {
       return new Engine.Member(ReplicaMode.WO, "", progress.get(), 0);
     }
-    boolean isLinked = port.filter(ReplicaPort::isLinked).isPresent();
     return new Engine.Member(ReplicaMode.ERR, isLinked ? "not in sync" : "no connection", 0, 0);
   }
 

@@ -104,6 +104,7 @@ public final class SimEngine extends SimProcess {
   private @Nullable Signs lastSigns;
   private boolean isReportDue = true;
   private boolean hasTakenBack;
+  private long servedGeneration;
 
   /** One that does not serve yet. */
   public SimEngine(
@@ -160,6 +161,11 @@ public final class SimEngine extends SimProcess {
   /** Whether it owns the volume. */
   public boolean isOwner() {
     return isAlive() && core.role() == ClaimRole.OWNER;
+  }
+
+  /** Whether it serves, or has served, the generation that it has. */
+  boolean hasServed() {
+    return servedGeneration == core.generation();
   }
 
   /** Members of all sets in force. */
@@ -341,6 +347,7 @@ public final class SimEngine extends SimProcess {
   private void serves(long generation) {
     tell(() -> name() + " serves as " + generation);
     isListening = true;
+    servedGeneration = generation;
     reportDue();
     if (!copies.isReconciling()) {
       // Rule E4: they are equal; who runs now is who ran then.
