@@ -211,7 +211,7 @@ final class SimPod {
   }
 
   private void ended(Instance one, SimProcess process, String why) {
-    if (isCurrent(one) && one.process == process && one.swap == null) {
+    if (isCurrent(one) && process.equals(one.process) && one.swap == null) {
       one.state = ManagerSeen.State.ERROR;
       one.message = why;
       world.trace.tell(machine.name(), () -> one.name + " has ended: " + why);
