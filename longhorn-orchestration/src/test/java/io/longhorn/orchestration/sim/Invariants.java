@@ -45,8 +45,13 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
   private final TreeMap<String, VolumeRecord> records = new TreeMap<>();
   private final TreeMap<ReplicaId, Kept> kept = new TreeMap<>();
 
-  /** Since when there is a ticket for a node, by volume. */
+  /** Since when there is a ticket for a node, by volume; see {@link #place}. */
   private final TreeMap<String, TreeMap<String, Long>> tickets = new TreeMap<>();
+
+  /** Engines of volumes that were, with a reason, given up where these are. */
+  private final TreeSet<EngineId> givenUp = new TreeSet<>();
+
+  private final TreeMap<String, Volume> volumes = new TreeMap<>();
 
   /** When an engine that owned a volume was last lost. */
   private final TreeMap<String, Long> lostOwners = new TreeMap<>();
@@ -248,18 +253,43 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
     } else if (object instanceof Membership membership) {
       recordNow(membership.name(), membership.record());
       touch(membership.name());
+    } else if (object instanceof Volume volume) {
+      volumeNow(volume);
     } else if (object == null && key.kind() == ObjectKind.MEMBERSHIP) {
       records.remove(key.name());
       tickets.remove(key.name());
+      volumes.remove(key.name());
+    }
+  }
+
+  private void volumeNow(Volume now) {
+    Volume before = volumes.put(now.name(), now);
+    if (before == null || before.spec().nodeID().equals(now.spec().nodeID())) {
+      return;
+    }
+    for (SimEngine engine : world.enginesOf(now.name())) {
+      if (engine.node().equals(before.spec().nodeID())) {
+        // What is out of reach is stopped later: whether there was a reason is known now.
+        checkStop(engine, before.spec().isFrontendDisabled(), "is given up");
+        givenUp.add(engine.id());
+      }
     }
   }
 
   private void ticketsNow(VolumeAttachment attachment) {
     TreeMap<String, Long> since = tickets.computeIfAbsent(attachment.name(), _ -> new TreeMap<>());
     SortedSet<String> nodes = new TreeSet<>();
-    attachment.tickets().values().forEach(ticket -> nodes.add(ticket.nodeID()));
+    attachment
+        .tickets()
+        .values()
+        .forEach(ticket -> nodes.add(place(ticket.nodeID(), ticket.isFrontendDisabled())));
     since.keySet().retainAll(nodes);
     nodes.forEach(node -> since.putIfAbsent(node, world.scheduler.nowNanos()));
+  }
+
+  /** Somebody who wants a device is not served by an engine that was started without one. */
+  private static String place(String node, boolean isFrontendDisabled) {
+    return isFrontendDisabled ? node + " without a device" : node;
   }
 
   private void recordNow(String volume, VolumeRecord now) {
@@ -277,7 +307,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
       world
           .engine(owner.get())
           .ifPresent(engine -> {
-            if (isOwnerOf(before, engine) && !isJustified(engine)) {
+            if (isOwnerOf(before, engine) && !isJustified(engine, isFrontendDisabled(volume))) {
               throw new SimFailure(
                   "I9", engine.name() + " owns " + volume + " and lives, another one is started");
             }
@@ -315,7 +345,8 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
               .flatMap(pod -> pod.instance(instance))
               .filter(one -> one.uuid.equals(uuid))
               .flatMap(SimPod.Instance::engine)
-              .ifPresent(engine -> checkStop(engine, "is stopped"));
+              .ifPresent(
+                  engine -> checkStop(engine, isFrontendDisabled(engine.volume()), "is stopped"));
       case Action.KillInstanceManager(var manager) ->
           kubernetes
               .pod(manager.name())
@@ -324,24 +355,37 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
                       .values()
                       .forEach(one ->
                           one.engine()
-                              .ifPresent(
-                                  engine -> checkStop(engine, "is killed with its manager"))));
+                              .ifPresent(engine ->
+                                  checkStop(
+                                      engine,
+                                      isFrontendDisabled(engine.volume()),
+                                      "is killed with its manager"))));
       default -> {}
     }
   }
 
-  private void checkStop(SimEngine engine, String how) {
-    if (engine.isAlive() && isOwned(engine) && !isJustified(engine)) {
+  private boolean isFrontendDisabled(String volume) {
+    return Optional.ofNullable(volumes.get(volume))
+        .filter(found -> found.status().isFrontendDisabled())
+        .isPresent();
+  }
+
+  private void checkStop(SimEngine engine, boolean isFrontendDisabled, String how) {
+    if (engine.isAlive() && isOwned(engine) && !isJustified(engine, isFrontendDisabled)) {
       throw new SimFailure(
           "I9", engine.name() + " owns " + engine.volume() + " and " + how + " without a reason");
     }
   }
 
   /** Whether there is more than doubt: nobody wants it there, or what it was part of is lost. */
-  private boolean isJustified(SimEngine engine) {
+  private boolean isJustified(SimEngine engine, boolean isFrontendDisabled) {
+    if (givenUp.contains(engine.id())) {
+      return true;
+    }
     long now = world.scheduler.nowNanos();
     String volume = engine.volume();
-    Long since = tickets.getOrDefault(volume, new TreeMap<>()).get(engine.node());
+    Long since =
+        tickets.getOrDefault(volume, new TreeMap<>()).get(place(engine.node(), isFrontendDisabled));
     boolean isWanted = since != null && now - since > FACT_NANOS;
     boolean isDeleted =
         store.find(ObjectKind.VOLUME, volume, Volume.class).map(Volume::isDeleted).orElse(true);

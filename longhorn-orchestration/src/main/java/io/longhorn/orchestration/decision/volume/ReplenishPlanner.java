@@ -76,7 +76,9 @@ public final class ReplenishPlanner {
     if (isConcerned) {
       ReplenishPlanner planner = new ReplenishPlanner(draft, volume);
       planner.tellReturning();
-      planner.plan();
+      if (!planner.isSourceBroughtBack()) {
+        planner.plan();
+      }
     }
   }
 
@@ -95,6 +97,26 @@ public final class ReplenishPlanner {
       return;
     }
     mayMakeOne().ifPresentOrElse(why -> waits(why.rule(), why.message()), this::makeOne);
+  }
+
+  /**
+   * Where none is left that has the newest data those that failed with it are used again first, as
+   * many as there are, however often it was tried: nobody else can come back before one of them is.
+   */
+  private boolean isSourceBroughtBack() {
+    boolean hasSource =
+        replicas.stream()
+            .filter(replica -> !replica.spec().health().isFailed())
+            .anyMatch(replica -> ReplicaRule.isMember(draft, volume, replica));
+    boolean isBroughtBack = false;
+    for (Replica replica : failed) {
+      boolean isSource = !hasSource && ReplicaRule.isMember(draft, volume, replica);
+      if (isSource && canStart(replica) && !isPaused(replica)) {
+        useAgain(replica);
+        isBroughtBack = true;
+      }
+    }
+    return isBroughtBack;
   }
 
   private record Wait(String rule, String message) {}
@@ -135,34 +157,46 @@ public final class ReplenishPlanner {
     int count = 0;
     for (Replica replica : failed) {
       if (count < missing && mayUseAgain(replica)) {
-        Health before = replica.spec().health();
-        // Rule 7.5/3: one that failed before it was in sync again has failed to be rebuilt.
-        Health now = before.reused(!before.isHealthy());
-        draft.put(replica.with(replica.spec().withHealth(now).withWanted(true)));
-        draft.tell(
-            replica,
-            false,
-            "ReplicaReused",
-            replica.name() + " is used again, try " + (now.rebuildRetryCount() + 1));
+        useAgain(replica);
         count++;
       }
     }
     return count;
   }
 
+  private void useAgain(Replica replica) {
+    Health before = replica.spec().health();
+    // Rule 7.5/3: one that failed before it was in sync again has failed to be rebuilt.
+    Health now = before.reused(!before.isHealthy());
+    draft.put(replica.with(replica.spec().withHealth(now).withWanted(true)));
+    draft.tell(
+        replica,
+        false,
+        "ReplicaReused",
+        replica.name() + " is used again, try " + (now.rebuildRetryCount() + 1));
+  }
+
   private boolean mayUseAgain(Replica replica) {
-    if (!isReusable(replica)
-        || replica.status().instance().currentState() != InstanceView.State.STOPPED
-        || !isServedByManager(replica)) {
-      return false;
-    }
+    return isReusable(replica)
+        && canStart(replica)
+        && !isPaused(replica)
+        && whyNotAgain(replica).isEmpty()
+        && !isNodeBusy(replica.spec().nodeID());
+  }
+
+  private boolean canStart(Replica replica) {
+    return replica.status().instance().currentState() == InstanceView.State.STOPPED
+        && isServedByManager(replica);
+  }
+
+  private boolean isPaused(Replica replica) {
     long at = notBefore(replica.spec().health());
-    if (at > draft.nowMillis()) {
-      waits("7.5/3", replica.name() + " failed to be rebuilt, it is tried again later");
-      draft.lookAgain(at);
+    if (at <= draft.nowMillis()) {
       return false;
     }
-    return whyNotAgain(replica).isEmpty() && !isNodeBusy(replica.spec().nodeID());
+    waits("7.5/3", replica.name() + " failed to be rebuilt, it is tried again later");
+    draft.lookAgain(at);
+    return true;
   }
 
   private Optional<String> whyNotAgain(Replica replica) {

@@ -64,6 +64,52 @@ final class ReplenishPlannerTest {
     return replica.substring(replica.length() - 1);
   }
 
+  // ---- 7.5/3: the last one that has the newest data ---------------------------------------------
+
+  /** 7.5/3: as many as are wanted were coming back, none could, for the only source was off. */
+  @ParameterizedTest
+  @CsvSource({
+    "nothing else,            again 1",
+    "migrating,               again 1",
+    "rebuilding switched off, again 1",
+    "tried six times,         again 1",
+    "being evicted,           again 1",
+    "its node is off,         ''",
+    "another one has it too,  ''",
+  })
+  void whoAloneHasTheNewestDataComesBackBesideThoseThatMissedSome(String what, String expected) {
+    ReplicaWorld world = ReplicaWorld.of(4, 3);
+    world.addReplica(4, "node-4");
+    world.fail(1, 1_000);
+    world.members(1);
+    for (int i = 2; i <= 4; i++) {
+      world.says(i, ReplicaMode.ERR, "not in the record", 0);
+    }
+    switch (what) {
+      case "migrating" -> world.spec(spec -> spec.withMigrationNodeID("node-2"));
+      case "rebuilding switched off" -> world.set(Settings.Key.CONCURRENT_REPLICA_REBUILD, "0");
+      case "tried six times" -> {
+        Health health = world.replica(1).spec().health();
+        Health tried =
+            new Health(
+                health.healthyAtMillis(),
+                health.lastHealthyAtMillis(),
+                health.failedAtMillis(),
+                health.lastFailedAtMillis(),
+                6);
+        world.replicaSpec(1, spec -> spec.withHealth(tried));
+      }
+      case "being evicted" -> world.replicaSpec(1, spec -> spec.withEvictionRequested(true));
+      case "its node is off" -> {
+        world.notReady("node-1", Names.NODE_NOT_READY);
+        world.put(world.manager("node-1").with(InstanceManager.State.UNKNOWN, 0, NOW));
+      }
+      case "another one has it too" -> world.members(1, 2);
+      default -> {}
+    }
+    assertThat(outcome(world)).isEqualTo(expected);
+  }
+
   // ---- 7.5/1, 7.5/2, 7.5/4: a new one -----------------------------------------------------------
 
   @ParameterizedTest
