@@ -78,12 +78,13 @@ final class MigrationReplicas {
     SortedMap<ReplicaId, Engine.Member> said = said(draft, volume);
     for (Replica replica : draft.activeReplicasOf(volume)) {
       Engine.Member member = said.get(replica.spec().id());
-      // Rule P4: in sync, as the owner says. Rule P6, P7: everything else of the volume comes back
-      // by itself, or does not; it is not waited for.
-      if (isUsable(draft, replica)
-          && !replica.spec().health().isFailed()
-          && member != null
-          && member.mode() == ReplicaMode.RW) {
+      // Rule P4: in sync, as the owner says; while it has not spoken, as the record does. Rule P6,
+      // P7: everything else of the volume comes back by itself, or does not; it is not waited for.
+      boolean isInSync =
+          said.isEmpty()
+              ? ReplicaRule.isMember(draft, volume, replica)
+              : member != null && member.mode() == ReplicaMode.RW;
+      if (isUsable(draft, replica) && !replica.spec().health().isFailed() && isInSync) {
         sources.put(replica.spec().id(), replica);
       }
     }

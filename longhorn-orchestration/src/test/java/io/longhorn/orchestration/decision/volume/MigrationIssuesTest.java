@@ -390,4 +390,15 @@ final class MigrationIssuesTest {
             true));
     return MigrationFacts.plan(view, MigrationPlanner::carryOut);
   }
+
+  /** #5992, P4: the guest has moved, and its engine is heard of a moment later than the record. */
+  @Test
+  void anOwnerThatHasNotSpokenYetIsNoReasonToTakeTheTicketBack() {
+    MigrationFacts facts = MigrationFacts.ready().owner(MigrationFacts.G_ID).members(1, 2, 3);
+    Plan plan = facts.apply(MigrationPlanner::carryOut);
+    assertThat(MigrationFacts.waits(plan)).isEmpty();
+    assertThat(plan.actions()).isEmpty();
+    assertThat(MigrationPlanner.whyNotAvailable(new Draft(facts.view()), facts.volume(), "n2"))
+        .isEmpty();
+  }
 }
