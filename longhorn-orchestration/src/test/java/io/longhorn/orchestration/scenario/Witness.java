@@ -150,7 +150,7 @@ final class Witness {
     return replicas().stream()
         .filter(replica -> replica.spec().nodeID().equals(node))
         .map(Replica::name)
-        .filter(running::contains)
+        .filter(name -> running.contains(name))
         .map(name -> replicasThen.contains(name) ? "same" : "new")
         .findFirst()
         .orElse("no");
