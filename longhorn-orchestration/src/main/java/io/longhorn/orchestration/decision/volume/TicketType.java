@@ -16,7 +16,7 @@ enum TicketType {
   SNAPSHOT("snapshot", 800),
   BACKUP("backup", 800),
   CLONE("clone", 800),
-  EVICTION(EvictionPlanner.TICKET, 800),
+  EVICTION("eviction", 800),
   REBUILDING("rebuilding", 800),
   BACKING_IMAGE("bim-ds", 800),
   UNKNOWN("", 0);

@@ -162,8 +162,7 @@ final class EvictionPlannerTest {
     world.node("node-1", now -> now.withScheduling(false, true));
     plan(world);
     assertThat(world.attachment().tickets()).containsOnlyKeys("eviction");
-    assertThat(world.attachment().tickets().get("eviction").type())
-        .isEqualTo("volume-eviction-controller");
+    assertThat(world.attachment().tickets().get("eviction").type()).isEqualTo("eviction");
     world.put(world.attachment().with(ticket("node-3")));
     plan(world);
     assertThat(world.attachment().tickets()).containsOnlyKeys("csi-1");

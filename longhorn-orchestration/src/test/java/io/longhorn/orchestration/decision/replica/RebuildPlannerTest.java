@@ -177,6 +177,7 @@ final class RebuildPlannerTest {
   @Test
   void ofTwoThatWaitOneIsFilledAfterTheOther() {
     ReplicaWorld world = world();
+    world.spec(spec -> spec.with(4, 0, spec.placement()));
     empty(world, 5, "node-5");
     plan(world);
     assertThat(uses(world, 4)).isTrue();
