@@ -299,6 +299,13 @@ public final class MigrationPlanner {
       draft.waits(volume, Names.MIGRATION, "M9", "it is not clear which engine is the volume's");
       return;
     }
+    if (isOwnerOver(draft, volume, active.get())
+        && stateOf(active.get()) == InstanceView.State.RUNNING) {
+      // Rule M12: the target owned it, and died: the source takes it back, for nobody else keeps
+      // the record, and what a guest does there waits for that anyway. Before M10: until somebody
+      // owns the volume nobody can say how it is.
+      MigrationEnd.takeOver(draft, volume, active.get());
+    }
     // Rule M10: nothing is prepared or taken down while nobody knows how the volume is.
     if (status.robustness() != Robustness.HEALTHY && status.robustness() != Robustness.DEGRADED) {
       draft.waits(volume, Names.MIGRATION, "M10", "the volume is " + status.robustness().text());
@@ -314,11 +321,6 @@ public final class MigrationPlanner {
       // here (A1), and nothing is taken down that a guest may be on.
       draft.waits(volume, Names.MIGRATION, "M12", ownerless.get());
       return;
-    }
-    if (isOwnerOver(draft, volume, active.get())) {
-      // Rule M12: the target owned it, and died: the source takes it back, for nobody else keeps
-      // the record, and what a guest does there waits for that anyway.
-      MigrationEnd.takeOver(draft, volume, active.get());
     }
     prepare(draft, volume, active.get(), target);
   }
