@@ -679,7 +679,7 @@ public final class Sim {
     boolean wasDone = runUntil(guest::isDone, 120_000);
     guest.readAll();
     if (!wasDone || !runUntil(guest::isDone, 120_000)) {
-      return Optional.of("the guest of " + volume + " gets no answers");
+      return Optional.of("no answers: " + guest);
     }
     return SimWords.difference(world, volume);
   }

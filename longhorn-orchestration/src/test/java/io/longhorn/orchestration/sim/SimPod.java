@@ -368,6 +368,12 @@ final class SimPod {
                 ended(one, old, why);
                 then.accept(why);
               }
+
+              @Override
+              public void forgotten() {
+                one.swap = null;
+                then.accept("the engine is being stopped, or its instance manager is gone");
+              }
             });
   }
 }

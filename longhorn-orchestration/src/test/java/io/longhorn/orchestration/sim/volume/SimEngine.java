@@ -94,6 +94,7 @@ public final class SimEngine extends SimProcess {
   private boolean isServing;
   private boolean isNamed;
   private boolean isListening;
+  private boolean arePaused;
   private boolean isThroughOwner;
   private boolean isReconnecting;
   private long lastSequence;
@@ -536,14 +537,25 @@ public final class SimEngine extends SimProcess {
 
   void connected(SimClient client) {
     clients.add(client);
+    if (arePaused) {
+      client.pause();
+    }
+  }
+
+  /** Nothing is taken from clients any more, those that connect from now on included. */
+  void pauseClients() {
+    arePaused = true;
+    clients.forEach(SimClient::pause);
+  }
+
+  /** They go on with this process: another one of this engine, or the same. */
+  void handClientsTo(SimEngine next) {
+    arePaused = false;
+    List.copyOf(clients).forEach(client -> client.goOn(next));
   }
 
   void disconnected(SimClient client) {
     clients.remove(client);
-  }
-
-  List<SimClient> clients() {
-    return List.copyOf(clients);
   }
 
   /** A client wants something; the answer comes to it. */

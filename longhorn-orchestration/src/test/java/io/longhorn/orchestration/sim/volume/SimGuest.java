@@ -60,6 +60,12 @@ public final class SimGuest {
       client = null;
     }
 
+    @Override
+    public String toString() {
+      SimEngine engine = client == null ? null : client.engine();
+      return engine == null ? " of nobody" : " of " + engine.name() + " (" + engine.pid() + ")";
+    }
+
     private boolean isUsed() {
       return operations.values().stream().anyMatch(one -> one.link == this);
     }
@@ -233,6 +239,18 @@ public final class SimGuest {
   /** Requests that have no answer. */
   public int underWay() {
     return operations.size();
+  }
+
+  /** What it waits for. */
+  @Override
+  public String toString() {
+    StringBuilder text = new StringBuilder("guest of " + volume + " on " + node);
+    text.append(isConnected() ? "" : ", without a device");
+    text.append(moveTo == null ? "" : ", on its way to " + moveTo);
+    for (Operation one : operations.values()) {
+      text.append(", waits for ").append(one.kind).append(' ').append(one.block).append(one.link);
+    }
+    return text.toString();
   }
 
   // ---- what it does

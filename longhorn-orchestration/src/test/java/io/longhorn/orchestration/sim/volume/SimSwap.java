@@ -24,6 +24,9 @@ public final class SimSwap {
 
     /** Neither serves. */
     void lost(String why);
+
+    /** Nobody is there any more who could go on with it. */
+    void forgotten();
   }
 
   private static final long TURN_NANOS = 10 * SimScheduler.MILLI;
@@ -95,7 +98,10 @@ public final class SimSwap {
 
   /** The instance manager is gone, and all with it. */
   public void forget() {
-    stage = Stage.OVER;
+    if (stage != Stage.OVER) {
+      stage = Stage.OVER;
+      outcome.forgotten();
+    }
   }
 
   private void go(Stage to) {
@@ -160,7 +166,7 @@ public final class SimSwap {
       case JOINING -> {
         if (isJoined) {
           go(Stage.DRAINING);
-          old.clients().forEach(SimClient::pause);
+          old.pauseClients();
         } else if (isOlderThan(CLAIM_NANOS)) {
           abort("the record cannot be changed");
         }
@@ -219,7 +225,7 @@ public final class SimSwap {
         outcome.lost("the new process has ended");
         return;
       }
-      old.clients().forEach(client -> client.goOn(next));
+      old.handClientsTo(next);
       outcome.done();
     } else if (next.role() == ClaimRole.OVER) {
       abort("the record says that nobody may take it over");
@@ -259,7 +265,7 @@ public final class SimSwap {
       outcome.lost("the new process had taken the volume, and has ended");
       return;
     }
-    old.clients().forEach(client -> client.goOn(old));
+    old.handClientsTo(old);
     outcome.failed(why);
   }
 }
