@@ -1,7 +1,5 @@
 package io.longhorn.api.cluster;
 
-import java.util.Comparator;
-
 /**
  * Which object: its kind and its name, unique together.
  *
@@ -10,9 +8,6 @@ import java.util.Comparator;
 public record ObjectKey(ObjectKind kind, String name) implements Comparable<ObjectKey> {
   /** Longest name of an object, in characters. */
   public static final int MAX_NAME_LENGTH = 128;
-
-  private static final Comparator<ObjectKey> ORDER =
-      Comparator.comparing(ObjectKey::kind).thenComparing(ObjectKey::name);
 
   /** Checks the length of the name. */
   public ObjectKey {
@@ -28,7 +23,8 @@ public record ObjectKey(ObjectKind kind, String name) implements Comparable<Obje
 
   @Override
   public int compareTo(ObjectKey other) {
-    return ORDER.compare(this, other);
+    int byKind = kind.compareTo(other.kind);
+    return byKind != 0 ? byKind : name.compareTo(other.name);
   }
 
   @Override

@@ -17,10 +17,11 @@ import io.longhorn.api.cluster.VolumeAttachment;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.function.Function;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -109,9 +110,14 @@ public final class Draft {
 
   // ---- objects --------------------------------------------------------------------------------
 
-  /** It is to be stored so. */
+  /** It is to be stored so; no change if it is stored so already. */
   public void put(ClusterObject object) {
-    changed.put(object.key(), object);
+    ObjectKey key = object.key();
+    if (object.equals(view.objects().get(key))) {
+      changed.remove(key);
+    } else {
+      changed.put(key, object);
+    }
   }
 
   /** It is to be removed. */
@@ -134,22 +140,24 @@ public final class Draft {
   public <T extends ClusterObject> List<T> all(ObjectKind kind, Class<T> type) {
     TreeMap<String, T> found = new TreeMap<>();
     view.all(kind, type).forEach(object -> found.put(object.name(), object));
-    return overlaid(found, type, _ -> true);
+    return overlaid(found, kind, type, _ -> true);
   }
 
   private <T extends ClusterObject> List<T> overlaid(
-      SortedMap<String, T> found, Class<T> type, Function<T, Boolean> belongs) {
-    TreeMap<String, T> now = new TreeMap<>(found);
-    changed.forEach((key, object) -> {
-      ClusterObject before = view.objects().get(key);
-      boolean isOfType = type.isInstance(object) || type.isInstance(before);
-      if (isOfType) {
-        now.remove(key.name());
-        if (object != null && belongs.apply(type.cast(object))) {
-          now.put(key.name(), type.cast(object));
+      SortedMap<String, T> found, ObjectKind kind, Class<T> type, Predicate<T> belongs) {
+    SortedMap<String, T> now = found;
+    for (Map.Entry<ObjectKey, @Nullable ClusterObject> change : changed.entrySet()) {
+      if (change.getKey().kind() == kind) {
+        // Copied only where the plan changes it.
+        now = now == found ? new TreeMap<>(found) : now;
+        String name = change.getKey().name();
+        now.remove(name);
+        ClusterObject object = change.getValue();
+        if (object != null && belongs.test(type.cast(object))) {
+          now.put(name, type.cast(object));
         }
       }
-    });
+    }
     return List.copyOf(now.values());
   }
 
@@ -166,7 +174,10 @@ public final class Draft {
   /** Engines of a volume, by name: one, or two while it migrates. */
   public List<Engine> enginesOf(String volume) {
     return overlaid(
-        view.enginesOf(volume), Engine.class, engine -> engine.spec().volumeName().equals(volume));
+        view.enginesOf(volume),
+        ObjectKind.ENGINE,
+        Engine.class,
+        engine -> engine.spec().volumeName().equals(volume));
   }
 
   /** The volume's engine (3.4): the active one. */
@@ -197,6 +208,7 @@ public final class Draft {
   public List<Replica> replicasOf(Volume volume) {
     return overlaid(
         view.replicasOf(volume.name()),
+        ObjectKind.REPLICA,
         Replica.class,
         replica -> replica.spec().volumeName().equals(volume.name()));
   }
@@ -235,7 +247,10 @@ public final class Draft {
   /** Instance managers of a node, by name. */
   public List<InstanceManager> managersOn(String node) {
     return overlaid(
-        view.managersOn(node), InstanceManager.class, manager -> manager.nodeID().equals(node));
+        view.managersOn(node),
+        ObjectKind.INSTANCE_MANAGER,
+        InstanceManager.class,
+        manager -> manager.nodeID().equals(node));
   }
 
   /** The instance manager that starts new engines, or new replicas, on a node. */
