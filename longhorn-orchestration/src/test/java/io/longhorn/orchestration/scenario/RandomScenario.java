@@ -61,6 +61,8 @@ final class RandomScenario {
     nodes = NODES.subList(0, 3 + random.nextInt(3));
     SimKnobs knobs = new SimKnobs();
     knobs.isTold = isTold;
+    // Where nothing happens for long there is nothing to be found.
+    knobs.idleFactor = 20;
     knobs.blocks = 4 + random.nextInt(13);
     knobs.notReadyMillis = 10 * SECOND + random.nextInt(30_000);
     knobs.evictionMillis = random.nextBoolean() ? 300 * SECOND : 20 * SECOND;

@@ -21,7 +21,6 @@ import org.jspecify.annotations.Nullable;
 public final class SimGuest {
   private static final int MAX_OPERATIONS = 3;
   private static final long QUIET_NANOS = 5_000 * SimScheduler.MILLI;
-  private static final int IDLE_FACTOR = 20;
 
   private record Operation(Kind kind, int block, long stamp, long least, Link link) {}
 
@@ -276,12 +275,11 @@ public final class SimGuest {
   private void tick() {
     if (!isTicking && isWanted()) {
       isTicking = true;
-      // Where nothing happens for long it works less: there is nothing to be found.
       boolean isQuiet =
           world.scheduler.nowNanos() - world.scheduler.lastActivityNanos() > QUIET_NANOS;
       long pause = world.knobs.guestPause.pick(world.scheduler);
       world.scheduler.inBackground(
-          isQuiet ? IDLE_FACTOR * pause : pause,
+          isQuiet ? world.knobs.idleFactor * pause : pause,
           () -> {
             isTicking = false;
             turn();

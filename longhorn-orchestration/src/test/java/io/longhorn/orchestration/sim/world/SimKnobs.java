@@ -106,6 +106,9 @@ public final class SimKnobs {
   /** Between two requests of a guest. */
   public Range guestPause = new Range(30, 200);
 
+  /** So many times longer where nothing else has happened for a while. */
+  public int idleFactor = 1;
+
   /** Until whatever had a volume mounted has it mounted anew. */
   public Range remount = new Range(500, 3_000);
 
