@@ -83,8 +83,17 @@ public final class InMemoryExecutor implements ActionExecutor {
     locked(() -> {
       targets.managers().values().forEach(this::host);
       hosts.values().removeIf(host -> host.pid == 0 && !targets.managers().containsKey(host.name));
+      lookOnlyAt(Set.copyOf(targets.engines().keySet()));
       tellAll();
     });
+  }
+
+  private void lookOnlyAt(Set<String> wanted) {
+    Observation into = observation;
+    if (into != null) {
+      engines.stream().filter(name -> !wanted.contains(name)).forEach(into::forgetEngine);
+    }
+    engines = wanted;
   }
 
   @Override
@@ -117,7 +126,10 @@ public final class InMemoryExecutor implements ActionExecutor {
   public void execute(Action.ProcessAction action) {
     locked(() -> {
       switch (action) {
-        case Action.StartInstanceManager start -> host(start.manager()).pid = nextPid();
+        case Action.StartInstanceManager start -> {
+          MemoryHost host = host(start.manager());
+          host.pid = host.pid == 0 ? nextPid() : host.pid;
+        }
         case Action.KillInstanceManager(InstanceManager manager) -> end(host(manager));
         case Action.CreateDirectory create -> createDirectory(create);
         case Action.DeleteDirectory delete -> deleteDirectory(delete);

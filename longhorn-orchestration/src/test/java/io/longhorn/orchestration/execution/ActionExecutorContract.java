@@ -46,8 +46,8 @@ import org.junit.jupiter.api.Test;
 abstract class ActionExecutorContract {
   static final String NODE = "node-1";
 
-  private final ReplicaId first = new ReplicaId(new UUID(1, 1));
-  private final ReplicaId second = new ReplicaId(new UUID(2, 2));
+  private final ReplicaId first = new ReplicaId(new UUID(1L << 60, 1));
+  private final ReplicaId second = new ReplicaId(new UUID(2L << 60, 2));
   private final ClusterView view = new ClusterView(Set.of());
   private final Observation observation = new Observation(() -> {});
   private final ClusterStore store = new MemoryClusterStore();
