@@ -1,11 +1,13 @@
 package io.longhorn.orchestration.docs;
 
+import io.longhorn.orchestration.docs.ScenarioRows.Row;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -16,20 +18,26 @@ import java.util.regex.Pattern;
  * {@code docs/scenarios.md}: what becomes of each scenario of the two seed documents, there and
  * here, and the test of each way in which Longhorn goes wrong. What is here is read from what the
  * scenario files expect; the rest is in {@code src/test/docs/scenarios.txt}: {@code row | there |
- * file.scenario}, or {@code row | there | here | test}.
+ * file}, or {@code row | there | here | test, test}.
+ *
+ * <p>It has problems if a row that has to be there is not ({@link ScenarioRows}), if a cell is
+ * empty, if a test or a file is not there, or is not run, if none of a row's tests and files names
+ * what the row is about, or if a scenario file has no row.
  */
 final class ScenariosPage {
   private static final Pattern TEST = Pattern.compile("([\\w-]+)#(\\w+)");
+  private static final String LATER = "later: ";
 
-  private final SortedMap<String, String> scenarios;
+  private final SortedMap<String, String> scenarios = new TreeMap<>();
   private final SortedMap<String, String> tests = new TreeMap<>();
   private final List<String> problems = new ArrayList<>();
   private final TreeSet<String> shown = new TreeSet<>();
+  private final List<String> keys = new ArrayList<>();
   private final StringBuilder page = new StringBuilder();
+  private String section = "";
 
   /** From the files of the module in whose folder this runs. */
   ScenariosPage(Path repository) {
-    scenarios = new TreeMap<>();
     SourceFolder.below(Path.of("src", "test", "scenarios"), ".scenario")
         .files()
         .forEach((path, text) -> scenarios.put(SourceFolder.nameOf(path), text));
@@ -60,12 +68,13 @@ final class ScenariosPage {
     try {
       for (String line : Files.readAllLines(Path.of("src", "test", "docs", "scenarios.txt"))) {
         if (line.startsWith("## ")) {
-          page.append('\n').append(line).append("\n\n| | there | here | shown by |\n");
-          page.append("|---|---|---|---|\n");
+          section = line.substring("## ".length());
+          page.append('\n').append(line).append("\n\n");
         } else if (line.startsWith("> ")) {
-          page.append('\n').append(line.substring(2)).append('\n');
+          page.append(line.substring(2)).append("\n\n");
+          page.append("| | there | here | shown by |\n|---|---|---|---|\n");
         } else if (!line.isBlank() && !line.startsWith("# ")) {
-          row(List.of(line.split(" \\| ")));
+          row(List.of(line.split(" \\| ", -1)));
         }
       }
     } catch (IOException e) {
@@ -74,6 +83,7 @@ final class ScenariosPage {
     scenarios.keySet().stream()
         .filter(name -> !shown.contains(name))
         .forEach(name -> problems.add(name + " has no row"));
+    ScenarioRows.missing(keys).forEach(key -> problems.add("there is no row " + key));
     return page.toString();
   }
 
@@ -82,39 +92,66 @@ final class ScenariosPage {
       problems.add("not well formed: " + parts);
       return;
     }
+    String key = parts.getFirst();
+    keys.add(key);
     String last = parts.getLast();
     String here = parts.size() == 4 ? parts.get(2) : here(last);
-    page.append("| ")
-        .append(parts.get(0))
-        .append(" | ")
-        .append(parts.get(1))
-        .append(" | ")
-        .append(here)
-        .append(" | ")
-        .append(shownBy(parts.get(0), last))
-        .append(" |\n");
+    String by = shownBy(key, List.of(last.split(", (?=later: |[\\w.-]+(?:#|,|$))")));
+    page.append("| ").append(String.join(" | ", key, parts.get(1), here, by)).append(" |\n");
   }
 
-  private String shownBy(String row, String text) {
+  private String shownBy(String key, List<String> all) {
     List<String> cells = new ArrayList<>();
-    for (String one : text.split(", ")) {
+    List<String> sources = new ArrayList<>();
+    for (String one : all) {
       Matcher matcher = TEST.matcher(one);
       if (scenarios.containsKey(one)) {
         shown.add(one);
+        sources.add(scenarios.get(one));
         cells.add(
             "[" + one + "](../longhorn-orchestration/src/test/scenarios/" + one + ".scenario)");
       } else if (matcher.matches()) {
-        if (!tests.getOrDefault(matcher.group(1), "").contains(" " + matcher.group(2) + "(")) {
-          problems.add(row + ": there is no test " + one);
-        }
+        Optional<String> test = testIn(matcher.group(1), matcher.group(2));
+        test.ifPresentOrElse(
+            sources::add, () -> problems.add(key + ": there is no test that is run, " + one));
         cells.add("`" + one + "`");
-      } else if (one.startsWith("later: ")) {
+      } else if (one.startsWith(LATER)) {
         cells.add(one);
       } else {
-        problems.add(row + ": neither a scenario nor a test: " + one);
+        problems.add(key + ": neither a scenario nor a test: " + one);
       }
     }
+    if (sources.isEmpty() && !ScenarioRows.mayBeLater(section, key)) {
+      problems.add(key + ": nothing shows it now");
+    }
+    Row.of(section, key)
+        .map(Row::named)
+        .filter(name -> sources.stream().noneMatch(source -> name.matcher(source).find()))
+        .ifPresent(name -> problems.add(key + ": none of its tests names it: " + name));
     return String.join(", ", cells);
+  }
+
+  /** A method that is a test, with what is said of it; empty if it is none, or is not run. */
+  private Optional<String> testIn(String type, String method) {
+    String text = tests.getOrDefault(type, "");
+    Matcher matcher =
+        Pattern.compile("\\n  (?:void|Stream<DynamicTest>) " + method + "\\(").matcher(text);
+    if (!matcher.find()) {
+      return Optional.empty();
+    }
+    // Annotations and comment: from the end of what is above it; the method: to its own end.
+    int from =
+        Math.max(
+            text.lastIndexOf("\n  }\n", matcher.start()),
+            text.lastIndexOf("\n\n", matcher.start()));
+    int until = text.indexOf("\n  }\n", matcher.end());
+    String found = text.substring(Math.max(from, 0), until < 0 ? text.length() : until);
+    String above = text.substring(Math.max(from, 0), matcher.start());
+    boolean isRun =
+        Pattern.compile("@(Test|ParameterizedTest|TestFactory)\\b").matcher(above).find()
+            && !above.contains("@Disabled")
+            && !text.contains("@Disabled\nfinal class");
+    return isRun ? Optional.of(found) : Optional.empty();
   }
 
   /** What a scenario expects, in a line. */
@@ -125,29 +162,21 @@ final class ScenariosPage {
       return "";
     }
     List<String> facts = new ArrayList<>();
-    for (String line : text.split("\n", -1)) {
-      if (!line.startsWith("expect ") || text.indexOf(line) < text.indexOf("----")) {
-        continue;
+    List<String> known = new ArrayList<>();
+    // The first one is how it is before anything happens.
+    for (String block : text.substring(text.indexOf("\n----\n")).split("\n\n", -1)) {
+      List<String> fresh = new ArrayList<>();
+      for (String line : block.split("\n", -1)) {
+        String fact =
+            line.startsWith("expect ") ? ScenarioRows.fact(line.substring("expect ".length())) : "";
+        if (!fact.isEmpty() && !known.contains(fact)) {
+          fresh.add(fact);
+          known.add(fact);
+        }
       }
-      String what = line.substring("expect ".length());
-      String fact =
-          what.startsWith("log ") || what.startsWith("event ") || what.startsWith("refused ")
-              ? what.replaceAll("^(log|event|refused) ", "")
-              : what.matches(
-                      "(not )?detached|(same|new) engine( and replicas)?|state (detached|attaching)|no engine started|no I/O error|image \\w+|waits \\w+")
-                  ? what
-                  : "";
-      if (!fact.isEmpty() && !facts.contains(fact)) {
-        facts.add(fact);
+      if (!fresh.isEmpty()) {
+        facts.add((facts.isEmpty() ? "" : "then ") + String.join("; ", fresh));
       }
-    }
-    String fields = "";
-    Matcher matcher = Pattern.compile("(?m)^expect fields(.*)$").matcher(text);
-    while (matcher.find()) {
-      fields = matcher.group(1).strip();
-    }
-    if (text.contains("\nexpect fields")) {
-      facts.add(fields.isEmpty() ? "all five fields empty" : fields);
     }
     if (facts.isEmpty()) {
       problems.add(name + " expects nothing");

@@ -85,9 +85,10 @@ final class Play {
       outputs.add(List.copyOf(output));
       output.clear();
     }
-    if (!wasVerified) {
-      throw new AssertionError(scenario.name() + ": the content was never verified");
-    }
+    check(wasVerified, scenario.name() + ": the content was never verified");
+    settle();
+    String leftover = stage().leftover().orElse("");
+    check(leftover.isEmpty(), scenario.name() + ", in the end: " + leftover);
     return outputs;
   }
 
@@ -379,6 +380,7 @@ final class Play {
     command(
         "rival (reads|writes) on (\\w+)",
         words -> stage().rival(volume, words.group(2), words.group(1).equals("writes")));
+    command("guest is killed", _ -> stage().guestIsKilled(volume));
     command("guest stops", _ -> stage().guestStops(volume));
     command(
         "verify",
@@ -542,6 +544,17 @@ final class Play {
           check(found.equals(words.group(1) + " " + words.group(2)), "it is in " + found);
         });
     expect("as many directories as replicas", _ -> expectDirectories());
+    expect(
+        "one process for each directory",
+        _ -> {
+          List<String> holders =
+              witness().replicas().stream()
+                  .filter(replica -> replica.status().isHolder())
+                  .map(replica -> replica.spec().directory())
+                  .sorted()
+                  .toList();
+          check(holders.equals(List.copyOf(stage().directories())), "they are held: " + holders);
+        });
     expect(
         "image (\\w+)",
         words -> {

@@ -87,6 +87,11 @@ final class SimStage implements Stage {
   }
 
   @Override
+  public Optional<String> leftover() {
+    return sim.checkQuiet();
+  }
+
+  @Override
   public int engineStarts(String volume) {
     return sim.engineStarts(volume);
   }
@@ -219,6 +224,11 @@ final class SimStage implements Stage {
   @Override
   public void guestRuns(String volume) {
     sim.guest(volume).start();
+  }
+
+  @Override
+  public void guestIsKilled(String volume) {
+    sim.guest(volume).die();
   }
 
   @Override

@@ -51,6 +51,12 @@ interface Stage {
   /** Directories that are on disks, as {@code node path}. */
   SortedSet<String> directories();
 
+  /**
+   * What is there and should not be when nothing is left to do: a process of nobody, a directory of
+   * nobody, a migration that is over.
+   */
+  Optional<String> leftover();
+
   /** How often a process of an engine of the volume was started. */
   int engineStarts(String volume);
 
@@ -125,6 +131,9 @@ interface Stage {
 
   /** The guest of a volume runs: it writes, reads and flushes all the while. */
   void guestRuns(String volume);
+
+  /** It is killed, with what it had asked for; started again where it is told to move to. */
+  void guestIsKilled(String volume);
 
   /** It moves as virtual machines do: stops, flushes, and goes on over there. */
   void guestMoves(String volume, String node);

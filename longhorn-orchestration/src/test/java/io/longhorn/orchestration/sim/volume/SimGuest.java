@@ -67,6 +67,15 @@ public final class SimGuest {
       return engine == null ? " of nobody" : " of " + engine.name() + " (" + engine.pid() + ")";
     }
 
+    void drop() {
+      SimClient there = client;
+      if (there != null) {
+        there.close();
+      }
+      client = null;
+      operations.values().removeIf(one -> one.link == this);
+    }
+
     private boolean isUsed() {
       return operations.values().stream().anyMatch(one -> one.link == this);
     }
@@ -145,6 +154,12 @@ public final class SimGuest {
   /** Does no more by itself. */
   public void stop() {
     isStarted = false;
+  }
+
+  /** It is killed, and never learns what became of what it had asked for. Another one follows. */
+  public void die() {
+    world.trace.tell(node, () -> "guest of " + volume + " is killed");
+    link.drop();
   }
 
   /** Writes so many blocks, one after the other. */
