@@ -1,10 +1,13 @@
 package io.longhorn.orchestration.sim;
 
 import io.longhorn.api.cluster.Engine;
+import io.longhorn.api.cluster.Membership;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Replica;
+import io.longhorn.api.cluster.Setting;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.VolumeAttachment;
+import io.longhorn.orchestration.decision.Settings;
 import io.longhorn.orchestration.sim.volume.World;
 import io.longhorn.orchestration.sim.world.SimDirectory;
 import java.util.List;
@@ -25,7 +28,35 @@ final class Leftovers {
   }
 
   Optional<String> find() {
-    return processes().or(this::directories).or(this::volumes);
+    return processes().or(this::directories).or(this::objects).or(this::managers).or(this::volumes);
+  }
+
+  /** What belongs to a volume that is not there any more. */
+  private Optional<String> objects() {
+    SortedSet<String> volumes = new TreeSet<>();
+    store.all(ObjectKind.VOLUME, Volume.class).forEach(volume -> volumes.add(volume.name()));
+    SortedSet<String> of = new TreeSet<>();
+    store.all(ObjectKind.ENGINE, Engine.class).forEach(one -> of.add(one.spec().volumeName()));
+    store.all(ObjectKind.REPLICA, Replica.class).forEach(one -> of.add(one.spec().volumeName()));
+    store.all(ObjectKind.MEMBERSHIP, Membership.class).forEach(one -> of.add(one.name()));
+    store
+        .all(ObjectKind.VOLUME_ATTACHMENT, VolumeAttachment.class)
+        .forEach(one -> of.add(one.name()));
+    of.removeAll(volumes);
+    return of.stream().findFirst().map(name -> "there are objects of " + name + ", and no volume");
+  }
+
+  /** An instance manager of an older image stays only for what runs in it (5.9). */
+  private Optional<String> managers() {
+    String image =
+        new Settings(key -> store.find(ObjectKind.SETTING, key, Setting.class).map(Setting::value))
+            .text(Settings.Key.DEFAULT_INSTANCE_MANAGER_IMAGE);
+    for (SimPod pod : kubernetes.pods()) {
+      if (!pod.image.equals(image) && pod.instances().isEmpty()) {
+        return Optional.of(pod.name + " is of image " + pod.image + ", and empty");
+      }
+    }
+    return Optional.empty();
   }
 
   private Optional<String> processes() {
@@ -73,6 +104,12 @@ final class Leftovers {
 
   private Optional<String> volume(Volume volume) {
     String name = volume.name();
+    if (volume.isDeleted()) {
+      return Optional.of(name + " is not deleted: " + volume.status().conditions());
+    }
+    if (volume.isUpgrading()) {
+      return Optional.of(name + " is being upgraded: " + volume.status().conditions());
+    }
     VolumeAttachment tickets =
         store.find(ObjectKind.VOLUME_ATTACHMENT, name, VolumeAttachment.class).orElseThrow();
     long engines =

@@ -282,6 +282,14 @@ public final class Sim {
 
   /** A volume; throws if there is no place for it. */
   public void createVolume(String name, int replicas, boolean isMigratable) {
+    Optional<String> refusal = tryCreateVolume(name, replicas, isMigratable);
+    if (refusal.isPresent()) {
+      throw new IllegalStateException("no place for " + name + ": " + refusal.get());
+    }
+  }
+
+  /** A volume; why not, if there is no place for it. */
+  public Optional<String> tryCreateVolume(String name, int replicas, boolean isMigratable) {
     String image = settings().text(Settings.Key.DEFAULT_ENGINE_IMAGE);
     Volume volume =
         new Volume(
@@ -296,9 +304,18 @@ public final class Sim {
             0);
     SchedulingRule.Answer answer =
         SchedulingRule.place(new Draft(view()), SchedulingRule.Request.ofNew(volume));
-    if (!(answer instanceof SchedulingRule.Answer.Places(List<SchedulingRule.Place> places))) {
-      throw new IllegalStateException("no place for " + name + ": " + answer);
-    }
+    return switch (answer) {
+      case SchedulingRule.Answer.Nowhere(_, String why) -> Optional.of(why);
+      case SchedulingRule.Answer.Places(List<SchedulingRule.Place> places) -> {
+        create(volume, places);
+        yield Optional.empty();
+      }
+    };
+  }
+
+  private void create(Volume volume, List<SchedulingRule.Place> places) {
+    String name = volume.name();
+    String image = volume.spec().image();
     List<ReplicaId> ids = new ArrayList<>();
     for (SchedulingRule.Place place : places) {
       ReplicaId id = new ReplicaId(scheduler.newUuid(2));
