@@ -2,7 +2,6 @@ package io.longhorn.replica.posix;
 
 import static io.longhorn.replica.posix.NativeCalls.broken;
 import static io.longhorn.replica.posix.NativeCalls.link;
-import static io.longhorn.replica.posix.NativeCalls.linkVariadic;
 import static io.longhorn.replica.posix.NativeCalls.longResult;
 import static io.longhorn.replica.posix.NativeCalls.result;
 import static io.longhorn.replica.posix.NativeCalls.state;
@@ -63,19 +62,19 @@ public final class FileCalls {
   private static final long SEEK_END = 2;
   private static final long LOCK_EX_NB = 2 | 4;
 
-  private static final MethodHandle OPEN = linkVariadic("open", 3, 2);
-  private static final MethodHandle CLOSE = link("close", 1);
-  private static final MethodHandle PREAD = link("pread64", 4);
-  private static final MethodHandle PWRITE = link("pwrite64", 4);
-  private static final MethodHandle PREADV2 = link("preadv2", 5);
-  private static final MethodHandle PWRITEV2 = link("pwritev2", 5);
-  private static final MethodHandle FDATASYNC = link("fdatasync", 1);
-  private static final MethodHandle FSYNC = link("fsync", 1);
-  private static final MethodHandle FTRUNCATE = link("ftruncate64", 2);
-  private static final MethodHandle FALLOCATE = link("fallocate64", 4);
-  private static final MethodHandle FLOCK = link("flock", 2);
-  private static final MethodHandle LSEEK = link("lseek64", 3);
-  private static final MethodHandle FSTATFS = link("fstatfs64", 2);
+  private static final MethodHandle OPEN = link("open");
+  private static final MethodHandle CLOSE = link("close");
+  private static final MethodHandle PREAD = link("pread64");
+  private static final MethodHandle PWRITE = link("pwrite64");
+  private static final MethodHandle PREADV2 = link("preadv2");
+  private static final MethodHandle PWRITEV2 = link("pwritev2");
+  private static final MethodHandle FDATASYNC = link("fdatasync");
+  private static final MethodHandle FSYNC = link("fsync");
+  private static final MethodHandle FTRUNCATE = link("ftruncate64");
+  private static final MethodHandle FALLOCATE = link("fallocate64");
+  private static final MethodHandle FLOCK = link("flock");
+  private static final MethodHandle LSEEK = link("lseek64");
+  private static final MethodHandle FSTATFS = link("fstatfs64");
 
   private FileCalls() {}
 
@@ -97,7 +96,7 @@ public final class FileCalls {
                 state,
                 (long)
                     OPEN.invokeExact(
-                        state.captured(), name, (long) (flags | O_CLOEXEC), (long) mode));
+                        state.captured(), name, (long) (flags | O_CLOEXEC), (long) mode, 0L, 0L));
       } while (fd == -Errno.EINTR);
       return fd;
     } catch (Throwable e) {
@@ -109,7 +108,7 @@ public final class FileCalls {
   public static int close(int fd) {
     try {
       CallState state = state();
-      return result(state, (long) CLOSE.invokeExact(state.captured(), (long) fd));
+      return result(state, (long) CLOSE.invokeExact(state.captured(), (long) fd, 0L, 0L, 0L, 0L));
     } catch (Throwable e) {
       throw broken(e);
     }
@@ -124,7 +123,7 @@ public final class FileCalls {
         got =
             longResult(
                 state,
-                (long) PREAD.invokeExact(state.captured(), (long) fd, address, length, offset));
+                (long) PREAD.invokeExact(state.captured(), (long) fd, address, length, offset, 0L));
       } while (got == -Errno.EINTR);
       return got;
     } catch (Throwable e) {
@@ -141,7 +140,8 @@ public final class FileCalls {
         got =
             longResult(
                 state,
-                (long) PWRITE.invokeExact(state.captured(), (long) fd, address, length, offset));
+                (long)
+                    PWRITE.invokeExact(state.captured(), (long) fd, address, length, offset, 0L));
       } while (got == -Errno.EINTR);
       return got;
     } catch (Throwable e) {
@@ -223,7 +223,9 @@ public final class FileCalls {
       CallState state = state();
       int got;
       do {
-        got = result(state, (long) FDATASYNC.invokeExact(state.captured(), (long) fd));
+        got =
+            result(
+                state, (long) FDATASYNC.invokeExact(state.captured(), (long) fd, 0L, 0L, 0L, 0L));
       } while (got == -Errno.EINTR);
       return got;
     } catch (Throwable e) {
@@ -237,7 +239,7 @@ public final class FileCalls {
       CallState state = state();
       int got;
       do {
-        got = result(state, (long) FSYNC.invokeExact(state.captured(), (long) fd));
+        got = result(state, (long) FSYNC.invokeExact(state.captured(), (long) fd, 0L, 0L, 0L, 0L));
       } while (got == -Errno.EINTR);
       return got;
     } catch (Throwable e) {
@@ -251,7 +253,9 @@ public final class FileCalls {
       CallState state = state();
       int got;
       do {
-        got = result(state, (long) FTRUNCATE.invokeExact(state.captured(), (long) fd, size));
+        got =
+            result(
+                state, (long) FTRUNCATE.invokeExact(state.captured(), (long) fd, size, 0L, 0L, 0L));
       } while (got == -Errno.EINTR);
       return got;
     } catch (Throwable e) {
@@ -274,7 +278,7 @@ public final class FileCalls {
                 state,
                 (long)
                     FALLOCATE.invokeExact(
-                        state.captured(), (long) fd, (long) mode, offset, length));
+                        state.captured(), (long) fd, (long) mode, offset, length, 0L));
       } while (got == -Errno.EINTR);
       return got;
     } catch (Throwable e) {
@@ -292,7 +296,10 @@ public final class FileCalls {
       CallState state = state();
       int got;
       do {
-        got = result(state, (long) FLOCK.invokeExact(state.captured(), (long) fd, LOCK_EX_NB));
+        got =
+            result(
+                state,
+                (long) FLOCK.invokeExact(state.captured(), (long) fd, LOCK_EX_NB, 0L, 0L, 0L));
       } while (got == -Errno.EINTR);
       return got;
     } catch (Throwable e) {
@@ -304,7 +311,8 @@ public final class FileCalls {
   public static long size(int fd) {
     try {
       CallState state = state();
-      return longResult(state, (long) LSEEK.invokeExact(state.captured(), (long) fd, 0L, SEEK_END));
+      return longResult(
+          state, (long) LSEEK.invokeExact(state.captured(), (long) fd, 0L, SEEK_END, 0L, 0L));
     } catch (Throwable e) {
       throw broken(e);
     }
@@ -319,7 +327,9 @@ public final class FileCalls {
         got =
             result(
                 state,
-                (long) FSTATFS.invokeExact(state.captured(), (long) fd, state.scratch().address()));
+                (long)
+                    FSTATFS.invokeExact(
+                        state.captured(), (long) fd, state.scratch().address(), 0L, 0L, 0L));
       } while (got == -Errno.EINTR);
       return got < 0 ? got : state.scratch().get(ValueLayout.JAVA_LONG, 0);
     } catch (Throwable e) {

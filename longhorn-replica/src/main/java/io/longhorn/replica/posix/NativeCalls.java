@@ -10,13 +10,13 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.util.Arrays;
+import java.util.Collections;
 import java.util.Locale;
 
 /**
  * How the C library is called: every argument as a 64-bit number, since on x86_64 and aarch64 a
- * narrower one or a pointer travels in the same register. So a few shapes of call serve all of it,
- * which keeps the linker's generated code small.
+ * narrower one or a pointer travels in the same register. So one shape of call serves all of it:
+ * the linker makes its code once, which is felt when all processes of a volume start at once.
  */
 final class NativeCalls {
   /** Most buffers of one vectored call. */
@@ -29,6 +29,14 @@ final class NativeCalls {
   private static final long ERRNO_AT =
       CAPTURE.byteOffset(MemoryLayout.PathElement.groupElement("errno"));
   private static final Linker LINKER = Linker.nativeLinker();
+
+  /** As many as any function that is called here takes. */
+  private static final int ARGUMENTS = 5;
+
+  private static final FunctionDescriptor SHAPE =
+      FunctionDescriptor.of(
+          ValueLayout.JAVA_LONG,
+          Collections.nCopies(ARGUMENTS, ValueLayout.JAVA_LONG).toArray(MemoryLayout[]::new));
 
   private static final ThreadLocal<CallState> STATE = ThreadLocal.withInitial(CallState::new);
 
@@ -74,24 +82,13 @@ final class NativeCalls {
     return STATE.get();
   }
 
-  /** A C function of {@code arguments} integers or pointers, returning one. */
-  static MethodHandle link(String name, int arguments) {
-    return link(name, arguments, Linker.Option.captureCallState("errno"));
-  }
-
-  /** The same for a function with variable arguments from {@code firstVariadic} on. */
-  static MethodHandle linkVariadic(String name, int arguments, int firstVariadic) {
-    return link(
-        name,
-        arguments,
-        Linker.Option.captureCallState("errno"),
-        Linker.Option.firstVariadicArg(firstVariadic));
-  }
-
+  /**
+   * A C function of at most {@link #ARGUMENTS} integers or pointers, returning one; it is called
+   * with that many, with zeros at the end. What it does not take is in registers that it does not
+   * look at; so it is for {@code open}, whose last argument is a variable one.
+   */
   @SuppressWarnings("restricted")
-  private static MethodHandle link(String name, int arguments, Linker.Option... options) {
-    MemoryLayout[] layouts = new MemoryLayout[arguments];
-    Arrays.fill(layouts, ValueLayout.JAVA_LONG);
+  static MethodHandle link(String name) {
     MemorySegment address =
         LINKER
             .defaultLookup()
@@ -100,8 +97,7 @@ final class NativeCalls {
                 new VolumeException(
                     IoError.UNSUPPORTED,
                     "the C library has no " + name + "; use glibc 2.26 or newer"));
-    return LINKER.downcallHandle(
-        address, FunctionDescriptor.of(ValueLayout.JAVA_LONG, layouts), options);
+    return LINKER.downcallHandle(address, SHAPE, Linker.Option.captureCallState("errno"));
   }
 
   /** What a C function that returns {@code int} returned, or minus errno. */

@@ -87,21 +87,21 @@ public final class SocketCalls {
   private static final long CLOEXEC = 0x80000;
   private static final long CLOEXEC_NONBLOCK = 0x80000 | 0x800;
 
-  private static final MethodHandle SOCKET = link("socket", 3);
-  private static final MethodHandle SOCKETPAIR = link("socketpair", 4);
-  private static final MethodHandle BIND = link("bind", 3);
-  private static final MethodHandle LISTEN = link("listen", 2);
-  private static final MethodHandle CONNECT = link("connect", 3);
-  private static final MethodHandle ACCEPT = link("accept4", 4);
-  private static final MethodHandle RECV = link("recv", 4);
-  private static final MethodHandle SEND = link("send", 4);
-  private static final MethodHandle SHUTDOWN = link("shutdown", 2);
-  private static final MethodHandle POLL = link("poll", 3);
-  private static final MethodHandle EVENTFD = link("eventfd", 2);
-  private static final MethodHandle READ = link("read", 3);
-  private static final MethodHandle WRITE = link("write", 3);
-  private static final MethodHandle SETSOCKOPT = link("setsockopt", 5);
-  private static final MethodHandle GETSOCKNAME = link("getsockname", 3);
+  private static final MethodHandle SOCKET = link("socket");
+  private static final MethodHandle SOCKETPAIR = link("socketpair");
+  private static final MethodHandle BIND = link("bind");
+  private static final MethodHandle LISTEN = link("listen");
+  private static final MethodHandle CONNECT = link("connect");
+  private static final MethodHandle ACCEPT = link("accept4");
+  private static final MethodHandle RECV = link("recv");
+  private static final MethodHandle SEND = link("send");
+  private static final MethodHandle SHUTDOWN = link("shutdown");
+  private static final MethodHandle POLL = link("poll");
+  private static final MethodHandle EVENTFD = link("eventfd");
+  private static final MethodHandle READ = link("read");
+  private static final MethodHandle WRITE = link("write");
+  private static final MethodHandle SETSOCKOPT = link("setsockopt");
+  private static final MethodHandle GETSOCKNAME = link("getsockname");
 
   private SocketCalls() {}
 
@@ -121,7 +121,8 @@ public final class SocketCalls {
       return result(
           state,
           (long)
-              SOCKET.invokeExact(state.captured(), (long) family, (long) SOCK_STREAM_CLOEXEC, 0L));
+              SOCKET.invokeExact(
+                  state.captured(), (long) family, (long) SOCK_STREAM_CLOEXEC, 0L, 0L, 0L));
     } catch (Throwable e) {
       throw broken(e);
     }
@@ -144,7 +145,8 @@ public final class SocketCalls {
                       (long) AF_UNIX,
                       (long) SOCK_STREAM_CLOEXEC,
                       0L,
-                      state.scratch().address()));
+                      state.scratch().address(),
+                      0L));
       if (got == 0) {
         ends[0] = state.scratch().get(ValueLayout.JAVA_INT, 0);
         ends[1] = state.scratch().get(ValueLayout.JAVA_INT, 4);
@@ -165,7 +167,9 @@ public final class SocketCalls {
     try {
       return result(
           state,
-          (long) BIND.invokeExact(state.captured(), (long) fd, state.scratch().address(), length));
+          (long)
+              BIND.invokeExact(
+                  state.captured(), (long) fd, state.scratch().address(), length, 0L, 0L));
     } catch (Throwable e) {
       throw broken(e);
     }
@@ -179,7 +183,8 @@ public final class SocketCalls {
       return result(
           state,
           (long)
-              CONNECT.invokeExact(state.captured(), (long) fd, state.scratch().address(), length));
+              CONNECT.invokeExact(
+                  state.captured(), (long) fd, state.scratch().address(), length, 0L, 0L));
     } catch (Throwable e) {
       throw broken(e);
     }
@@ -189,7 +194,9 @@ public final class SocketCalls {
   public static int listen(int fd, int backlog) {
     try {
       CallState state = state();
-      return result(state, (long) LISTEN.invokeExact(state.captured(), (long) fd, (long) backlog));
+      return result(
+          state,
+          (long) LISTEN.invokeExact(state.captured(), (long) fd, (long) backlog, 0L, 0L, 0L));
     } catch (Throwable e) {
       throw broken(e);
     }
@@ -202,7 +209,8 @@ public final class SocketCalls {
       int got;
       do {
         got =
-            result(state, (long) ACCEPT.invokeExact(state.captured(), (long) fd, 0L, 0L, CLOEXEC));
+            result(
+                state, (long) ACCEPT.invokeExact(state.captured(), (long) fd, 0L, 0L, CLOEXEC, 0L));
       } while (got == -Errno.EINTR);
       return got;
     } catch (Throwable e) {
@@ -220,7 +228,8 @@ public final class SocketCalls {
             longResult(
                 state,
                 (long)
-                    RECV.invokeExact(state.captured(), (long) fd, address, length, (long) flags));
+                    RECV.invokeExact(
+                        state.captured(), (long) fd, address, length, (long) flags, 0L));
       } while (got == -Errno.EINTR);
       return got;
     } catch (Throwable e) {
@@ -243,7 +252,8 @@ public final class SocketCalls {
                         (long) fd,
                         address,
                         length,
-                        (long) (flags | MSG_NOSIGNAL)));
+                        (long) (flags | MSG_NOSIGNAL),
+                        0L));
       } while (got == -Errno.EINTR);
       return got;
     } catch (Throwable e) {
@@ -255,7 +265,8 @@ public final class SocketCalls {
   public static int shutdown(int fd, int how) {
     try {
       CallState state = state();
-      return result(state, (long) SHUTDOWN.invokeExact(state.captured(), (long) fd, (long) how));
+      return result(
+          state, (long) SHUTDOWN.invokeExact(state.captured(), (long) fd, (long) how, 0L, 0L, 0L));
     } catch (Throwable e) {
       throw broken(e);
     }
@@ -278,7 +289,7 @@ public final class SocketCalls {
                 state,
                 (long)
                     POLL.invokeExact(
-                        state.captured(), address, (long) count, (long) timeoutMillis));
+                        state.captured(), address, (long) count, (long) timeoutMillis, 0L, 0L));
       } while (got == -Errno.EINTR);
       return got;
     } catch (Throwable e) {
@@ -290,7 +301,8 @@ public final class SocketCalls {
   public static int eventfd() {
     try {
       CallState state = state();
-      return result(state, (long) EVENTFD.invokeExact(state.captured(), 0L, CLOEXEC_NONBLOCK));
+      return result(
+          state, (long) EVENTFD.invokeExact(state.captured(), 0L, CLOEXEC_NONBLOCK, 0L, 0L, 0L));
     } catch (Throwable e) {
       throw broken(e);
     }
@@ -308,7 +320,7 @@ public final class SocketCalls {
                 state,
                 (long)
                     WRITE.invokeExact(
-                        state.captured(), (long) eventfd, state.scratch().address(), 8L));
+                        state.captured(), (long) eventfd, state.scratch().address(), 8L, 0L, 0L));
       } while (got == -Errno.EINTR);
       return (int) got;
     } catch (Throwable e) {
@@ -327,7 +339,7 @@ public final class SocketCalls {
                 state,
                 (long)
                     READ.invokeExact(
-                        state.captured(), (long) eventfd, state.scratch().address(), 8L));
+                        state.captured(), (long) eventfd, state.scratch().address(), 8L, 0L, 0L));
       } while (got == -Errno.EINTR);
       return (int) got;
     } catch (Throwable e) {
@@ -366,7 +378,12 @@ public final class SocketCalls {
               state,
               (long)
                   GETSOCKNAME.invokeExact(
-                      state.captured(), (long) fd, scratch.address() + 8, scratch.address()));
+                      state.captured(),
+                      (long) fd,
+                      scratch.address() + 8,
+                      scratch.address(),
+                      0L,
+                      0L));
       return got < 0 ? got : NativeAddress.port(scratch.asSlice(8));
     } catch (Throwable e) {
       throw broken(e);
