@@ -998,7 +998,10 @@ public final class MembershipCore {
   }
 
   private static String promisedElsewhere(long generation) {
-    return "promised to generation " + generation + " of another engine";
+    // Who was fenced is not told by which generation.
+    return generation == 0
+        ? "promised to another engine"
+        : "promised to generation " + generation + " of another engine";
   }
 
   private static String tooFew(OpenRule.Verdict.Waits waits) {

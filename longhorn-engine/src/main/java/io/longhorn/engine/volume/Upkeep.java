@@ -76,6 +76,10 @@ final class Upkeep implements Regions {
   private boolean isKnown;
   private boolean isServing;
   private boolean isSnapshotRunning;
+
+  /** What waits for the snapshot that runs, while the volume is being closed. */
+  private @Nullable Runnable whenSettled;
+
   private int equalizing;
   private long ticks;
   private long lastOperation;
@@ -424,6 +428,15 @@ final class Upkeep implements Regions {
     returning.put(session.id(), new ReturningReplica(volume, this, session, info));
   }
 
+  /** Slots of replicas that are on their way back. */
+  int returningMask() {
+    int mask = 0;
+    for (ReplicaId id : returning.keySet()) {
+      mask |= 1 << volume.session(id).slot();
+    }
+    return mask;
+  }
+
   /** Slots that are sent every write although they are in no set. */
   int receivingMask() {
     int mask = 0;
@@ -499,7 +512,8 @@ final class Upkeep implements Regions {
       reconcile(new ReconcileEvent.Retry());
     }
     equalizeMore();
-    if (isServing && !reconcile.isReconciling() && !isSnapshotRunning) {
+    settled();
+    if (isServing && !reconcile.isReconciling() && !isSnapshotRunning && !volume.isClosing()) {
       for (ReturningReplica replica : List.copyOf(returning.values())) {
         replica.tick();
       }
@@ -635,6 +649,31 @@ final class Upkeep implements Regions {
     }
     snapshots.remove();
     isSnapshotRunning = false;
+  }
+
+  /**
+   * The volume is being closed: no snapshot begins, no replica returns any more, so that nothing is
+   * sent after a release. Runs {@code then} when the snapshot that is being taken is there.
+   */
+  void settle(Runnable then) {
+    int targets = volume.membership().targetMask();
+    for (ReturningReplica replica : List.copyOf(returning.values())) {
+      MemberSession session = replica.session();
+      // One that is about to be a member is released as one.
+      if ((targets & (1 << session.slot())) == 0 && session.isUp()) {
+        volume.drop(session, "the volume is closed while it returns");
+      }
+    }
+    whenSettled = then;
+    settled();
+  }
+
+  private void settled() {
+    Runnable then = whenSettled;
+    if (then != null && !isSnapshotRunning) {
+      whenSettled = null;
+      then.run();
+    }
   }
 
   /**

@@ -15,8 +15,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * PINGs the members, so that reads may be served (K3) and a member that looks failed is noticed.
- * Loop thread.
+ * PINGs the members, so that reads may be served (K3) and a member that looks failed is noticed;
+ * and the replicas on their way back, since writes wait for them too. Loop thread.
  */
 final class Vigilance {
   private static final Logger LOG = LoggerFactory.getLogger(Vigilance.class);
@@ -57,16 +57,17 @@ final class Vigilance {
     suspected &= ~(1 << slot);
   }
 
-  void tick(ReplicationCore core) {
+  void tick(ReplicationCore core, int returning) {
     long now = System.nanoTime();
     suspicion.turned(now);
     int targets = volume.membership().targetMask();
-    ping(now, window.needsPing(now, targets, PING_AFTER_NANOS) & ~pinging);
+    int watched = targets | returning;
+    ping(now, window.needsPing(now, watched, PING_AFTER_NANOS) & ~pinging);
     Arrays.fill(oldestAnswer, SuspicionCore.NONE);
     Arrays.fill(oldestSync, SuspicionCore.NONE);
     for (MemberSession session : volume.sessions()) {
       int slot = session.slot();
-      if ((targets & (1 << slot)) == 0) {
+      if ((watched & (1 << slot)) == 0) {
         continue;
       }
       long answerTicks = core.oldestTicks(slot, false);
@@ -76,7 +77,11 @@ final class Vigilance {
               (pinging & (1 << slot)) != 0 ? pingSent[slot] : SuspicionCore.NONE, now, answerTicks);
       oldestSync[slot] = oldest(session.oldestControlNanos(SuspicionCore.NONE), now, syncTicks);
     }
-    judge(suspicion.suspects(now, targets, oldestAnswer, oldestSync) & targets, now);
+    judge(suspicion.suspects(now, targets, oldestAnswer, oldestSync), now);
+    dismiss(
+        suspicion.suspects(now, watched, oldestAnswer, oldestSync)
+            & watched
+            & ~volume.membership().targetMask());
   }
 
   private static long oldest(long sentNanos, long now, long ticks) {
@@ -102,6 +107,15 @@ final class Vigilance {
       } else if ((suspects & bit) == 0 && (suspected & bit) != 0) {
         suspected &= ~bit;
         volume.deliver(new MembershipEvent.Unsuspected(now, session.id()));
+      }
+    }
+  }
+
+  /** Who is in no set and does not answer begins its return anew. */
+  private void dismiss(int suspects) {
+    for (MemberSession session : volume.sessions()) {
+      if ((suspects & (1 << session.slot())) != 0) {
+        volume.fail(session, "it does not answer while it returns, others do");
       }
     }
   }

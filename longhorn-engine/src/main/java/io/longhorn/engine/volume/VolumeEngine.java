@@ -296,7 +296,7 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
     }
     Opened now = opened;
     if (now != null) {
-      vigilance.tick(now.core());
+      vigilance.tick(now.core(), now.upkeep().returningMask());
       now.upkeep().tick();
       now.core().tick();
     }
@@ -387,7 +387,10 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
         upkeep().held();
       }
       case MembershipEffect.Deposed(long by) ->
-          over(IoError.FENCED, "another engine has taken the volume over with generation " + by);
+          over(
+              IoError.FENCED,
+              "another engine has taken the volume over"
+                  + (by == 0 ? "" : " with generation " + by));
       case MembershipEffect.Forced(MembershipEffect.ForceReport report) ->
           LOG.warn("volume {}: {}", config.name(), report.text());
     }
@@ -489,10 +492,15 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
       if (isNews(session, why)) {
         LOG.warn("volume {}: replica {} failed: {}", config.name(), session.id(), why);
       }
-      lost(session);
-      session.drop(why);
-      deliver(new MembershipEvent.LinkBroke(loop.nowNanos(), session.id()));
+      drop(session, why);
     }
+  }
+
+  /** Ends a session that is up; everybody is told. */
+  void drop(MemberSession session, String why) {
+    lost(session);
+    session.drop(why);
+    deliver(new MembershipEvent.LinkBroke(loop.nowNanos(), session.id()));
   }
 
   /** Whether it was not the last thing said: it is tried again twice a second. */
@@ -652,7 +660,10 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
       over(IoError.DISCONNECTED, "closed");
       return;
     }
-    now.core().pause(() -> now.upkeep().release(() -> over(IoError.DISCONNECTED, "closed")));
+    now.upkeep()
+        .settle(() ->
+            now.core()
+                .pause(() -> now.upkeep().release(() -> over(IoError.DISCONNECTED, "closed"))));
   }
 
   boolean isClosing() {

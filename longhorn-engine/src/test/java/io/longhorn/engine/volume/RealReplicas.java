@@ -5,17 +5,24 @@ import io.longhorn.api.ReplicaId;
 import io.longhorn.api.VolumeId;
 import io.longhorn.api.VolumeName;
 import io.longhorn.api.membership.MembershipRecord;
+import io.longhorn.api.replica.FrameExchange;
 import io.longhorn.api.replica.LocalReplica;
 import io.longhorn.api.replica.ReplicaOpener;
 import io.longhorn.api.replica.ReplicaSpec;
+import io.longhorn.api.wire.FieldReader;
+import io.longhorn.api.wire.FrameHeader;
 import io.longhorn.api.wire.FrameType;
+import io.longhorn.api.wire.Hello;
+import io.longhorn.api.wire.ReplicaInfo;
 import io.longhorn.engine.transport.Endpoint;
+import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
@@ -67,6 +74,45 @@ public final class RealReplicas implements AutoCloseable {
   /** The newest record that a replica which is open has on its disk. */
   public MembershipRecord recordOf(int i) {
     return opened(i).record();
+  }
+
+  /** The generation whose owner released a replica that is open, as its HELLO says. */
+  public long releasedGeneration(int i) {
+    CompletableFuture<ReplicaInfo> said = new CompletableFuture<>();
+    LocalReplica.Listener listener =
+        new LocalReplica.Listener() {
+          @Override
+          public void answered(FrameExchange exchange) {
+            said.complete(ReplicaInfo.read(new FieldReader(exchange.control())));
+          }
+
+          @Override
+          public void closed() {
+            said.completeExceptionally(new IllegalStateException("replica " + i + " is closed"));
+          }
+        };
+    byte[] hello =
+        new Hello(
+                FrameHeader.VERSION,
+                FrameHeader.VERSION,
+                Hello.Role.OBSERVER,
+                authority,
+                volume,
+                ids.get(i),
+                new EngineId(UUID.randomUUID()),
+                0)
+            .write()
+            .toBytes();
+    FrameExchange exchange = new FrameExchange(Arena.ofAuto());
+    FrameHeader.write(exchange.head(), 0, FrameType.HELLO, 0, 0, 1);
+    FrameHeader.payload(exchange.head(), 0, 0, hello.length);
+    exchange.control(hello);
+    try (LocalReplica.LocalConnection connection = opened(i).connect(listener)) {
+      if (!connection.send(exchange)) {
+        throw new IllegalStateException("replica " + i + " takes no frame");
+      }
+      return said.orTimeout(DEADLINE_SECONDS, TimeUnit.SECONDS).join().releasedGeneration();
+    }
   }
 
   private StoppableReplica opened(int i) {

@@ -82,7 +82,7 @@ final class ReturnTest {
   @ParameterizedTest
   @EnumSource(
       value = FrameType.class,
-      names = {"LAYERS", "INTENT_READ", "WRITE", "FLUSH", "MARK_EQUAL"})
+      names = {"LAYERS", "WRITE", "MARK_EQUAL"})
   void aReplicaThatStopsWhileItReturnsHoldsNobodyUp(FrameType when) {
     replicas.openToStopAt(2, when);
     RealReplicas.until("it is stopped", () -> replicas.isStopped(2));

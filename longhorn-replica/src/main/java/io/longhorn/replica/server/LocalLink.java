@@ -98,10 +98,11 @@ final class LocalLink implements LocalReplica.LocalConnection, SessionPort, Owne
 
   /** Whether {@link #serve} has something to do. */
   boolean hasWork() {
-    return !incoming.isEmpty()
-        || verdict != null
-        || isEnding
-        || (session.hasStore() && host.disk().hasPerformed());
+    if (verdict != null || (session.hasStore() && host.disk().hasPerformed())) {
+      return true;
+    }
+    // A connection that ends waits for what is under way, and takes nothing any more.
+    return isStopped() ? !session.isOver() || session.underWay() == 0 : !incoming.isEmpty();
   }
 
   /**

@@ -68,6 +68,8 @@ final class ReplicaSession implements Frame.Handler {
   // From when the claim was granted until the seat is given back: this thread is the store's owner.
   private boolean hasStore;
   private boolean isLeaving;
+  // From RELEASE until it is answered: nothing that needs the store is served any more.
+  private boolean isReleasing;
   // The PROMISE frame while CLAIMING.
   private @Nullable Frame claim;
   private int underWay;
@@ -121,7 +123,7 @@ final class ReplicaSession implements Frame.Handler {
    * stack: gives the store back if the session released it.
    */
   void settle() {
-    if (isLeaving || (state == State.OVER && underWay == 0)) {
+    if (underWay == 0 && (isLeaving || state == State.OVER)) {
       isLeaving = false;
       hasStore = false;
       host.ownership().leave(port.owner());
@@ -215,7 +217,7 @@ final class ReplicaSession implements Frame.Handler {
    * The gate of every frame (I3): only the owner, under its generation, does what is not public.
    */
   private IoError admit(FrameType type, Frame frame) {
-    if (state == State.OWNER) {
+    if (state == State.OWNER && !isReleasing) {
       return frame.generation() == generation
               || type == FrameType.HELLO
               || type == FrameType.PROMISE
@@ -537,6 +539,7 @@ final class ReplicaSession implements Frame.Handler {
     }
     Frame kept = keep(frame, 0);
     if (kept != null) {
+      isReleasing = true;
       store.release(generation, kept);
     }
     return IoError.OK;
@@ -573,6 +576,9 @@ final class ReplicaSession implements Frame.Handler {
       }
     }
     FrameType type = frame.type();
+    if (type == FrameType.RELEASE) {
+      isReleasing = false;
+    }
     if (!error.isOk() || type == null) {
       if (type == FrameType.PROMISE && state == State.CLAIMING) {
         // Nothing was promised: the next claimant need not wait for this connection.

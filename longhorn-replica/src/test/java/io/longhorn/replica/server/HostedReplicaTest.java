@@ -232,6 +232,55 @@ class HostedReplicaTest {
     assertThat(store.blocks.get(ValueLayout.JAVA_BYTE, 0)).isEqualTo((byte) 7);
   }
 
+  /** It was kept for ever: nobody finishes what a disk has done for a session that was released. */
+  @Test
+  void whatComesAfterAReleaseIsFencedAndTheReplicaCloses() {
+    Engine engine = new Engine();
+    engine.own(1);
+    store.hold();
+    engine.connection.send(engine.exchange(FrameType.RELEASE, 0, 0));
+    FrameExchange late = engine.ask(engine.exchange(FrameType.FLUSH, 0, 0));
+    assertThat(FrameHeader.typeCode(late.head(), 0)).isEqualTo(FrameType.FLUSH.code());
+    assertThat(status(late)).isEqualTo(IoError.FENCED);
+    assertThat(status(engine.ask(engine.exchange(FrameType.PING, 0, 0)))).isEqualTo(IoError.OK);
+    store.letGo();
+    assertThat(status(engine.next())).isEqualTo(IoError.OK);
+    replica.close();
+    assertThat(engine.closed).hasValue(1);
+  }
+
+  @Test
+  void aReleaseThatFailsLeavesTheSessionAsItWas() {
+    Engine engine = new Engine();
+    engine.own(1);
+    store.endings.put(FrameType.RELEASE, IoError.EIO);
+    assertThat(status(engine.ask(engine.exchange(FrameType.RELEASE, 0, 0)))).isEqualTo(IoError.EIO);
+    assertThat(status(engine.ask(engine.exchange(FrameType.FLUSH, 0, 0)))).isEqualTo(IoError.OK);
+  }
+
+  @Test
+  void aConnectionThatEndsWaitsForTheDiskWithoutTurning() {
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    Engine engine = new Engine();
+    engine.own(1);
+    long thread = replicaThread(threads);
+    store.hold();
+    engine.connection.send(engine.exchange(FrameType.FLUSH, 0, 0));
+    Eventually.until("the flush is with a disk thread", store.permits::hasQueuedThreads);
+    engine.connection.close();
+    int[] parked = {0};
+    Eventually.until(
+        "it parks, and stays parked",
+        () -> {
+          boolean isParked = threads.getThreadInfo(thread).getThreadState() == Thread.State.WAITING;
+          parked[0] = isParked ? parked[0] + 1 : 0;
+          return parked[0] == 20;
+        });
+    assertThat(engine.closed).hasValue(0);
+    store.letGo();
+    Eventually.until("told", () -> engine.closed.get() == 1);
+  }
+
   @Test
   void aBrokenProtocolIsAnsweredAndTheConnectionEnds() {
     Engine engine = new Engine();
@@ -324,17 +373,20 @@ class HostedReplicaTest {
         .noneMatch(thread -> thread.getName().equals("replica-" + store.replica));
   }
 
+  private long replicaThread(ThreadMXBean threads) {
+    return Arrays.stream(threads.getThreadInfo(threads.getAllThreadIds()))
+        .filter(i -> i != null && i.getThreadName().equals("replica-" + store.replica))
+        .findFirst()
+        .orElseThrow()
+        .getThreadId();
+  }
+
   @Test
   void theReplicasThreadAllocatesNothingPerReadAndWrite() {
     ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     Engine engine = new Engine();
     engine.own(1);
-    long thread =
-        Arrays.stream(threads.getThreadInfo(threads.getAllThreadIds()))
-            .filter(i -> i != null && i.getThreadName().equals("replica-" + store.replica))
-            .findFirst()
-            .orElseThrow()
-            .getThreadId();
+    long thread = replicaThread(threads);
     FrameExchange write = engine.write(0, 1);
     engine.ask(write);
     FrameExchange read = engine.read(0, BLOCK, BLOCK);
