@@ -255,7 +255,7 @@ final class WrongUseIT {
         row(FAILED, "volume detach idle", "has no tickets"),
         row(FAILED, "volume detach used --ticket nix", "no such ticket; it has node-1"),
         row(FAILED, "volume detach used --node node-2", "no such ticket; it has node-1"),
-        row(FAILED, "volume delete used", "is attached; detach it first: longhorn volume detach"),
+        row(FAILED, "volume delete used", "is attached; detach it first; longhorn volume detach"),
         row(FAILED, "snapshot create idle s", detached),
         row(FAILED, "snapshot ls idle", detached),
         row(FAILED, "volume check idle", detached),
