@@ -270,7 +270,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
     for (SimEngine engine : world.enginesOf(now.name())) {
       if (engine.node().equals(before.spec().nodeID())) {
         // What is out of reach is stopped later: whether there was a reason is known now.
-        checkStop(engine, before.spec().isFrontendDisabled(), "is given up");
+        checkStop(engine, before, "is given up");
         givenUp.add(engine.id());
       }
     }
@@ -282,7 +282,12 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
     attachment
         .tickets()
         .values()
-        .forEach(ticket -> nodes.add(place(ticket.nodeID(), ticket.isFrontendDisabled())));
+        .forEach(ticket -> {
+          nodes.add(place(ticket.nodeID(), ticket.isFrontendDisabled()));
+          if (ticket.type().equals(Sim.CSI)) {
+            nodes.add(placeOfMigration(ticket.nodeID()));
+          }
+        });
     since.keySet().retainAll(nodes);
     nodes.forEach(node -> since.putIfAbsent(node, world.scheduler.nowNanos()));
   }
@@ -290,6 +295,17 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
   /** Somebody who wants a device is not served by an engine that was started without one. */
   private static String place(String node, boolean isFrontendDisabled) {
     return isFrontendDisabled ? node + " without a device" : node;
+  }
+
+  /** While a volume migrates, only tickets of that kind say where it is wanted (2.6). */
+  private static String placeOfMigration(String node) {
+    return node + " for a workload";
+  }
+
+  private static String place(String node, Volume volume) {
+    return volume.isMigratable() && volume.isMigrating()
+        ? placeOfMigration(node)
+        : place(node, volume.status().isFrontendDisabled());
   }
 
   private void recordNow(String volume, VolumeRecord now) {
@@ -307,7 +323,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
       world
           .engine(owner.get())
           .ifPresent(engine -> {
-            if (isOwnerOf(before, engine) && !isJustified(engine, isFrontendDisabled(volume))) {
+            if (isOwnerOf(before, engine) && !isJustified(engine, volumes.get(volume))) {
               throw new SimFailure(
                   "I9", engine.name() + " owns " + volume + " and lives, another one is started");
             }
@@ -346,7 +362,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
               .filter(one -> one.uuid.equals(uuid))
               .flatMap(SimPod.Instance::engine)
               .ifPresent(
-                  engine -> checkStop(engine, isFrontendDisabled(engine.volume()), "is stopped"));
+                  engine -> checkStop(engine, volumes.get(engine.volume()), "is stopped"));
       case Action.KillInstanceManager(var manager) ->
           kubernetes
               .pod(manager.name())
@@ -358,43 +374,34 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
                               .ifPresent(engine ->
                                   checkStop(
                                       engine,
-                                      isFrontendDisabled(engine.volume()),
+                                      volumes.get(engine.volume()),
                                       "is killed with its manager"))));
       default -> {}
     }
   }
 
-  private boolean isFrontendDisabled(String volume) {
-    return Optional.ofNullable(volumes.get(volume))
-        .filter(found -> found.status().isFrontendDisabled())
-        .isPresent();
-  }
-
-  private void checkStop(SimEngine engine, boolean isFrontendDisabled, String how) {
-    if (engine.isAlive() && isOwned(engine) && !isJustified(engine, isFrontendDisabled)) {
+  private void checkStop(SimEngine engine, @Nullable Volume volume, String how) {
+    if (engine.isAlive() && isOwned(engine) && !isJustified(engine, volume)) {
       throw new SimFailure(
           "I9", engine.name() + " owns " + engine.volume() + " and " + how + " without a reason");
     }
   }
 
   /** Whether there is more than doubt: nobody wants it there, or what it was part of is lost. */
-  private boolean isJustified(SimEngine engine, boolean isFrontendDisabled) {
-    if (givenUp.contains(engine.id())) {
+  private boolean isJustified(SimEngine engine, @Nullable Volume volume) {
+    if (volume == null || volume.isDeleted() || givenUp.contains(engine.id())) {
       return true;
     }
     long now = world.scheduler.nowNanos();
-    String volume = engine.volume();
     Long since =
-        tickets.getOrDefault(volume, new TreeMap<>()).get(place(engine.node(), isFrontendDisabled));
+        tickets.getOrDefault(volume.name(), new TreeMap<>()).get(place(engine.node(), volume));
     boolean isWanted = since != null && now - since > FACT_NANOS;
-    boolean isDeleted =
-        store.find(ObjectKind.VOLUME, volume, Volume.class).map(Volume::isDeleted).orElse(true);
     boolean isTerminating =
         kubernetes.podsOn(engine.node()).stream()
             .filter(pod -> pod.instances().values().stream().anyMatch(i -> i.process == engine))
             .anyMatch(SimPod::isDeleted);
-    Long lost = lostOwners.get(volume);
+    Long lost = lostOwners.get(volume.name());
     boolean isLost = lost != null && now - lost < FACT_NANOS;
-    return !isWanted || isDeleted || isTerminating || isLost;
+    return !isWanted || isTerminating || isLost;
   }
 }
