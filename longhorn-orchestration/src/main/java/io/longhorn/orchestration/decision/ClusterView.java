@@ -255,6 +255,11 @@ public final class ClusterView {
           case INSTANCE_MANAGER -> {
             isClusterDirty = true;
             nodeChanged(((InstanceManager) object).nodeID());
+            // What it has of a volume that has nothing there any more can be stopped, perhaps.
+            ManagerSeen seen = managers.get(object.name());
+            if (seen != null) {
+              seen.instances().keySet().forEach(this::dirtyInstance);
+            }
           }
           case SETTING, ENGINE_IMAGE -> everythingChanged();
           case VOLUME, ENGINE, REPLICA -> throw new IllegalStateException("unreachable");

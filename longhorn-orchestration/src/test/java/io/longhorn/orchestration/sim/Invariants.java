@@ -361,8 +361,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
               .flatMap(pod -> pod.instance(instance))
               .filter(one -> one.uuid.equals(uuid))
               .flatMap(SimPod.Instance::engine)
-              .ifPresent(
-                  engine -> checkStop(engine, volumes.get(engine.volume()), "is stopped"));
+              .ifPresent(engine -> checkStop(engine, volumes.get(engine.volume()), "is stopped"));
       case Action.KillInstanceManager(var manager) ->
           kubernetes
               .pod(manager.name())

@@ -111,6 +111,8 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     SortedSet<String> fresh = new TreeSet<>(targets.managers().keySet());
     fresh.removeAll(managers);
     managers.retainAll(targets.managers().keySet());
+    // One of the same name that is made later is looked at anew.
+    lastManagers.keySet().retainAll(targets.managers().keySet());
     managers.addAll(fresh);
     fresh.forEach(this::managerChanged);
     Observation to = observation;

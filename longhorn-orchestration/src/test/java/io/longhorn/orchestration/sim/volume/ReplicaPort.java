@@ -230,6 +230,7 @@ final class ReplicaPort {
     if (wasGreeted) {
       listener.broke(this, lost);
     }
+    engine.reconnect();
   }
 
   private void reset() {

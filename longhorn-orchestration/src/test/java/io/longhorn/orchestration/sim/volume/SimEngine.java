@@ -388,7 +388,6 @@ public final class SimEngine extends SimProcess {
               readFailed(sent.context());
             }
           }
-          reconnect();
         }
 
         @Override
@@ -810,7 +809,6 @@ public final class SimEngine extends SimProcess {
     for (ReplicaPort port : List.copyOf(ports.values())) {
       if (port.isOn(link)) {
         port.over();
-        reconnect();
       }
     }
   }
@@ -828,7 +826,8 @@ public final class SimEngine extends SimProcess {
     }
   }
 
-  private void reconnect() {
+  /** Links that are not there are tried again, a little later. */
+  void reconnect() {
     if (!isReconnecting) {
       isReconnecting = true;
       inBackground(RECONNECT_NANOS, this::connectAll);
