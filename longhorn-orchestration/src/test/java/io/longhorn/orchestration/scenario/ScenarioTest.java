@@ -11,10 +11,14 @@ import org.junit.jupiter.api.TestFactory;
 
 /**
  * One test for each scenario file. {@code -Dscenarios.rewrite} writes their outputs anew; what they
- * expect has to hold then too. {@code -Dscenarios.only=2.1} plays those whose names begin so.
+ * expect has to hold then too. {@code -Dscenarios.only=2.1} plays those whose names begin so, {@code
+ * -Dscenarios.seeds=100} with as many different timings.
  */
 final class ScenarioTest {
   private static final long SEED = 1;
+
+  /** Played on as many seeds. */
+  private static final long SEEDS = Long.getLong("scenarios.seeds", 3);
 
   /** No scenario lets the control plane store as many objects. */
   private static final int MOST_WRITES = 400;
@@ -39,6 +43,19 @@ final class ScenarioTest {
     }
     if (Play.isWithKills(scenario)) {
       playWithKills(scenario);
+    } else {
+      playOnOtherSeeds(scenario);
+    }
+  }
+
+  /** Every delay is another one: what it prints may differ then, what it expects may not. */
+  private static void playOnOtherSeeds(Scenario scenario) {
+    for (long seed = SEED + 1; seed <= SEEDS; seed++) {
+      try {
+        new Play(scenario, SimStage.onSeed(seed), 0).run();
+      } catch (AssertionError | RuntimeException e) {
+        throw new AssertionError("on seed " + seed + ": " + e.getMessage(), e);
+      }
     }
   }
 
