@@ -174,7 +174,7 @@ final class ScenarioRows {
     }
     boolean isShown =
         expectation.matches(
-            "(not )?detached|(same|new) engine( and replicas)?|(same|new) replica on \\w+"
+            "(not )?detached|(same|new) engine( and replicas)?"
                 + "|state (detached|attaching)|engine unknown|(no|1) engine started"
                 + "|no I/O error|image \\w+|waits \\S+|instance managers of \\w+: .*");
     return isShown ? expectation : "";

@@ -457,12 +457,6 @@ final class Play {
                   .orElse("not there");
           check(is.equals(words.group(3)), "it is " + is);
         });
-    expect(
-        "(same|new) replica on (\\w+)",
-        words -> {
-          String is = witness().replicaIs(words.group(2));
-          check(is.equals(words.group(1)), is + " replica");
-        });
     expect("fields((?: \\w+=\\w*)*)", words -> expectFields(words.group(1)));
     expect(
         "(va-\\w+) (not )?attached",

@@ -11,8 +11,8 @@ import org.junit.jupiter.api.TestFactory;
 
 /**
  * One test for each scenario file. {@code -Dscenarios.rewrite} writes their outputs anew; what they
- * expect has to hold then too. {@code -Dscenarios.only=2.1} plays those whose names begin so, {@code
- * -Dscenarios.seeds=100} with as many different timings.
+ * expect has to hold then too. {@code -Dscenarios.only=2.1} plays those whose names begin so,
+ * {@code -Dscenarios.seeds=100} with as many different timings.
  */
 final class ScenarioTest {
   private static final long SEED = 1;

@@ -144,18 +144,6 @@ final class Witness {
     return running.isEmpty() ? all : running;
   }
 
-  /** Whether the replica of a node that runs is another one: "same", "new", or "no". */
-  String replicaIs(String node) {
-    SortedSet<String> running = replicaNames();
-    return replicas().stream()
-        .filter(replica -> replica.spec().nodeID().equals(node))
-        .map(Replica::name)
-        .filter(name -> running.contains(name))
-        .map(name -> replicasThen.contains(name) ? "same" : "new")
-        .findFirst()
-        .orElse("no");
-  }
-
   /** A ticket, if it is there. */
   Optional<VolumeAttachment.Ticket> ticket(String id) {
     return find(ObjectKind.VOLUME_ATTACHMENT, volume, VolumeAttachment.class)

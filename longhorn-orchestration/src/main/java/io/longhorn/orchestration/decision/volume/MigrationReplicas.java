@@ -191,8 +191,8 @@ final class MigrationReplicas {
   }
 
   /**
-   * One of each directory is the volume's from now on: the winner's own, or, where it has none that
-   * could serve, what serves it now. The others are not needed once theirs hold the directories.
+   * One of each directory is the volume's from now on: the winner's own, or, where that cannot
+   * serve, what serves it now. The others are not needed once theirs hold the directories.
    */
   static void adopt(Draft draft, Volume volume, Engine winner) {
     TreeMap<ReplicaId, List<Replica>> directories = new TreeMap<>();
@@ -210,6 +210,10 @@ final class MigrationReplicas {
                           .thenComparing(one -> !one.spec().isActive())
                           .thenComparing(Replica::name))
                   .orElseThrow();
+          if (isWithoutOwn(draft, volume, chosen, winner, same)) {
+            makeOwn(draft, volume, chosen, winner);
+            return;
+          }
           for (Replica replica : same) {
             boolean isChosen = replica.name().equals(chosen.name());
             draft.put(
@@ -219,6 +223,40 @@ final class MigrationReplicas {
                         : replica.spec().withEngine(replica.spec().engineName(), false)));
           }
         });
+  }
+
+  /**
+   * Whether a directory that the record knows is the other engine's, and nothing stands by for it.
+   */
+  private static boolean isWithoutOwn(
+      Draft draft, Volume volume, Replica chosen, Engine winner, List<Replica> same) {
+    boolean isKnown =
+        ReplicaRule.isMember(draft, volume, chosen) || ReplicaRule.hasLeft(draft, volume, chosen);
+    return isKnown
+        && chosen.spec().isActive()
+        && !chosen.spec().engineName().isEmpty()
+        && same.stream().noneMatch(one -> one.spec().engineName().equals(winner.name()));
+  }
+
+  /**
+   * One that was out of sync when the others got theirs, or still is: what stands by for it is made
+   * now, so that all that the volume has is the winner's, whatever came back when. What has the
+   * directory serves it until that takes it over.
+   */
+  private static void makeOwn(Draft draft, Volume volume, Replica chosen, Engine winner) {
+    Replica made = standby(draft, volume, chosen, winner);
+    Replica.Health health = chosen.spec().health();
+    draft.put(
+        made.with(
+            made.spec()
+                .withEngine(winner.name(), true)
+                .withEvictionRequested(chosen.spec().isEvictionRequested())
+                .withHealth(
+                    ReplicaRule.isMember(draft, volume, chosen)
+                        ? health.healthy(draft.nowMillis())
+                        : health)
+                .withWanted(chosen.spec().isWanted())));
+    draft.put(chosen.with(chosen.spec().withEngine(chosen.spec().engineName(), false)));
   }
 
   /** Whether it was made for the winner, and nothing else has to stand in for it. */

@@ -360,7 +360,8 @@ final class MigrationEndTest {
     // decided for, what of replica 3, whose it is then, rule
     "n2, both,              clone,  M7 confirmed",
     "n2, clone-stopped,     clone,  M7 it comes back by itself",
-    "n2, clone-missing,     source, M7 nothing stands by: it goes on",
+    "n2, clone-missing,     clone,  M7 made now",
+    "n2, out-and-missing,   clone,  M7 made now",
     "n2, clone-error,       source, M7 what serves goes on",
     "n2, clone-failed,      source, M7 what serves goes on",
     "n2, clone-error-alone, clone,  M7 nobody serves: the winner's own",
@@ -377,6 +378,12 @@ final class MigrationEndTest {
       case "both" -> {}
       case "clone-stopped" -> facts.replicaProcess(clone, InstanceView.State.STOPPED);
       case "clone-missing" -> facts.remove(ObjectKind.REPLICA, clone);
+      case "out-and-missing" ->
+          facts
+              .members(1, 2)
+              .remove(ObjectKind.REPLICA, clone)
+              .replica(source, MigrationEndTest::failed)
+              .replicaProcess(source, InstanceView.State.STOPPED);
       case "clone-error" -> facts.replicaProcess(clone, InstanceView.State.ERROR);
       case "clone-failed" -> facts.replica(clone, MigrationEndTest::failed);
       case "clone-error-alone" ->
