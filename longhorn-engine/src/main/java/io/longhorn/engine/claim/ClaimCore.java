@@ -302,8 +302,10 @@ public final class ClaimCore {
           preparing(number).ifPresent(under -> under.answered(by, of, isClean));
       case QuiesceRefused(_, long number) ->
           preparing(number).ifPresent(under -> under.isOtherDone = true);
-      case Linked(_, ReplicaId id, long promised, RecordStamp record) ->
-          linked(id, promised, record);
+      case Linked(_, ReplicaId id, long promised, RecordStamp record, boolean isContinuous) -> {
+        sessions.of(id).linked(promised, record, isContinuous);
+        higherSeen(id, promised);
+      }
       case LinkBroke(_, ReplicaId id) -> broke(id);
       case Promised(_, ReplicaId id, long of) -> promised(id, of);
       case PromiseRefused(_, ReplicaId id, long of, long there) -> {
@@ -352,7 +354,7 @@ public final class ClaimCore {
     isReconciled = owns.isReconciled();
     for (ReplicaId id : owns.sessions()) {
       Session session = sessions.of(id);
-      session.linked(generation, record.membership().stamp());
+      session.linked(generation, record.membership().stamp(), true);
       session.isAsked = true;
       session.isOurs = true;
     }
@@ -391,11 +393,6 @@ public final class ClaimCore {
 
   // ---- replicas -------------------------------------------------------------------------------
 
-  private void linked(ReplicaId id, long promised, RecordStamp record) {
-    sessions.of(id).linked(promised, record);
-    higherSeen(id, promised);
-  }
-
   private void fenced(ReplicaId id, long by) {
     Session session = sessions.of(id);
     session.promised = Math.max(session.promised, by);
@@ -404,7 +401,9 @@ public final class ClaimCore {
 
   /** A replica has promised that: everything before is on its disk. */
   private void higherSeen(ReplicaId id, long promised) {
-    flushes.fenced(id, promised);
+    if (sessions.of(id).isContinuous) {
+      flushes.fenced(id, promised);
+    }
     if (hasGeneration() && promised > generation) {
       lost(promised);
     }
@@ -429,7 +428,11 @@ public final class ClaimCore {
     }
     session.isOurs = true;
     session.promised = Math.max(session.promised, of);
-    flushes.fenced(id, of);
+    if (session.isContinuous) {
+      flushes.fenced(id, of);
+    }
+    // What it answers from now on is another matter.
+    session.isContinuous |= role == ClaimRole.OWNER;
     Claiming under = claim;
     if (under != null) {
       under.lastPromiseNanos = nowNanos;
@@ -886,6 +889,7 @@ public final class ClaimCore {
         .filter(this::isClaimFor)
         .forEach(pending -> claimedFor.add(pending.request.id()));
     role = ClaimRole.OWNER;
+    requiredMembers().forEach(id -> sessions.of(id).isContinuous = true);
     claim = null;
     isBackingOff = false;
     if (!isReconciled) {

@@ -90,8 +90,11 @@ public sealed interface ClaimEvent {
    *
    * @param promised highest generation promised there
    * @param record stamp of the record kept there
+   * @param isContinuous whether the process there has run since the member was last equal (E3): if
+   *     not, what it had answered and not flushed may be gone
    */
-  record Linked(long nowNanos, ReplicaId replica, long promised, RecordStamp record)
+  record Linked(
+      long nowNanos, ReplicaId replica, long promised, RecordStamp record, boolean isContinuous)
       implements ClaimEvent {}
 
   /** The link is gone; what the member answered and had not flushed no longer counts (E2). */

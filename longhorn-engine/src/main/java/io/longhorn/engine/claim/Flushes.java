@@ -12,7 +12,8 @@ import java.util.TreeSet;
 /**
  * FLUSHes under way. One has succeeded when each member that the engine had in force when it began
  * has flushed, has answered FENCED (its promise to the other engine was answered after fdatasync),
- * or is not in sync any more (F1).
+ * or is not in sync any more (F1). What a process says that did not run yet when the writes were
+ * answered does not count: they may be gone.
  */
 final class Flushes {
   /** The request of a FLUSH that is no client's: the last one before a QUIESCE is answered. */
@@ -32,10 +33,10 @@ final class Flushes {
       long now,
       List<ClaimEffect> out) {
     SortedSet<ReplicaId> missing = new TreeSet<>(members);
-    missing.removeIf(id -> sessions.of(id).promised > generation);
+    missing.removeIf(id -> sessions.of(id).promised > generation && sessions.of(id).isContinuous);
     all.put(++lastCall, new Flush(request, generation, now, missing));
     for (ReplicaId id : missing) {
-      if (sessions.of(id).isLinked) {
+      if (sessions.of(id).isLinked && sessions.of(id).isContinuous) {
         out.add(new FlushMember(lastCall, id, generation));
       }
     }

@@ -26,6 +26,9 @@ final class Sessions {
     /** It is being made equal, or has been. */
     boolean isReturning;
 
+    /** What it answered and did not flush is still there, as far as is known. */
+    boolean isContinuous = true;
+
     long promised;
     RecordStamp record = RecordStamp.NONE;
     private boolean isHeard;
@@ -33,9 +36,10 @@ final class Sessions {
     private boolean isPinged;
     private long pingedNanos;
 
-    void linked(long promisedThere, RecordStamp recordThere) {
+    void linked(long promisedThere, RecordStamp recordThere, boolean isContinuousThere) {
       down();
       isLinked = true;
+      isContinuous = isContinuousThere;
       promised = Math.max(promised, promisedThere);
       record = recordThere;
     }

@@ -594,6 +594,34 @@ final class ClaimCoreTest {
         """);
   }
 
+  /** The only member lost its power, with writes that were answered; its promise said flushed. */
+  @Test
+  void aLosersFlushIsNotAnsweredByAProcessThatWasNotThereWhenItsWritesWere() {
+    check(
+        """
+        owns 7 3.4:12 3 me both -> serving 3
+        heard 1 ->
+        heard 2 ->
+        broke 1 -> set@7 3.5:2 3 me both
+        set 8 ->
+        broke 2 -> lost 3 to 0
+        flush 1 -> forward 1
+        forward-refused 1 ->
+        write 2 ->
+        after 50 -> stop other | look
+        not-stopped ->
+        is 8 3.5:2 3 me both ->
+        linked 2 3 3.5 restarted -> set@8 4.6:2 4 me both
+        set 9 -> ask 2 for 4
+        promised 2 ->
+        after 1100 -> reconcile 2 | serving 4 | write 2 to 2 as 4
+        wrote 2 2 -> answer 2
+        flush 3 -> flush 2 as 4
+        flushed 2 -> answer 3
+        after 60000 -> fail 1 EIO
+        """);
+  }
+
   @Test
   void aLosersFlushDoesNotWaitForWhoHasLeft() {
     check(

@@ -98,12 +98,14 @@ final class ClaimScript {
               nowNanos, lastQuiesce, OTHER, number, words[2].equals("clean"));
       case "not-stopped" -> new ClaimEvent.QuiesceRefused(nowNanos, lastQuiesce);
       case "linked" -> {
-        String[] record = words.length > 3 ? words[3].split("\\.", -1) : new String[] {"0", "0"};
+        boolean hasRecord = words.length > 3 && words[3].contains(".");
+        String[] record = hasRecord ? words[3].split("\\.", -1) : new String[] {"0", "0"};
         yield new ClaimEvent.Linked(
             nowNanos,
             replica,
             second,
-            new RecordStamp(Long.parseLong(record[0]), Long.parseLong(record[1])));
+            new RecordStamp(Long.parseLong(record[0]), Long.parseLong(record[1])),
+            !words[words.length - 1].equals("restarted"));
       }
       case "broke" -> new ClaimEvent.LinkBroke(nowNanos, replica);
       case "promised" -> new ClaimEvent.Promised(nowNanos, replica, core.generation());

@@ -1031,7 +1031,8 @@ final class ClaimWorld {
     switch (frame.call) {
       case HELLO -> {
         engine.isGreeted[r] = true;
-        tell(e, new ClaimEvent.Linked(nowNanos, id, reply.promised, (RecordStamp) reply.body));
+        RecordStamp record = (RecordStamp) reply.body;
+        tell(e, new ClaimEvent.Linked(nowNanos, id, reply.promised, record, true));
       }
       case PROMISE -> {
         engine.promisedOn[r] = frame.link;

@@ -132,6 +132,11 @@ final class EngineCopies {
     for (ReplicaId id : engine.requiredMembers()) {
       world.directory(id).ifPresent(directory -> unequal.addAll(directory.marks));
     }
+    if (areAllInSession(engine.requiredMembers())
+        && !committed(engine.requiredMembers()).isEmpty()) {
+      // What it finds to be gone is gone before anything is answered.
+      source(engine.requiredMembers());
+    }
     look();
   }
 

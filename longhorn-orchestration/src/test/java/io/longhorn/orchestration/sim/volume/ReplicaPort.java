@@ -5,7 +5,6 @@ import io.longhorn.api.IoError;
 import io.longhorn.api.ReplicaId;
 import io.longhorn.api.VolumeId;
 import io.longhorn.api.membership.MembershipRecord;
-import io.longhorn.api.membership.RecordStamp;
 import io.longhorn.api.wire.FrameType;
 import io.longhorn.api.wire.Hello;
 import io.longhorn.api.wire.Promise;
@@ -27,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 final class ReplicaPort {
   /** What is told of the replica, in the order of the link. */
   interface Listener {
-    void linked(ReplicaPort port, long promised, RecordStamp record);
+    void linked(ReplicaPort port, ReplicaInfo info);
 
     /** With what had no answer. */
     void broke(ReplicaPort port, List<Sent> lost);
@@ -282,7 +281,7 @@ final class ReplicaPort {
       followOn();
     } else {
       isGreeted = true;
-      listener.linked(this, info.promised(), info.record().stamp());
+      listener.linked(this, info);
     }
   }
 

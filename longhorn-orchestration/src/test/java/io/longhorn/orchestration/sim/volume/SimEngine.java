@@ -5,10 +5,10 @@ import io.longhorn.api.IoError;
 import io.longhorn.api.ReplicaId;
 import io.longhorn.api.VolumeId;
 import io.longhorn.api.membership.MembershipRecord;
-import io.longhorn.api.membership.RecordStamp;
 import io.longhorn.api.membership.VolumeRecord;
 import io.longhorn.api.memory.Crc32c;
 import io.longhorn.api.wire.FrameType;
+import io.longhorn.api.wire.ReplicaInfo;
 import io.longhorn.engine.claim.ClaimCore;
 import io.longhorn.engine.claim.ClaimEffect;
 import io.longhorn.engine.claim.ClaimEvent;
@@ -372,9 +372,11 @@ public final class SimEngine extends SimProcess {
   private final ReplicaPort.Listener listener =
       new ReplicaPort.Listener() {
         @Override
-        public void linked(ReplicaPort port, long promised, RecordStamp record) {
+        public void linked(ReplicaPort port, ReplicaInfo info) {
           reportDue();
-          SimEngine.this.tell(now -> new ClaimEvent.Linked(now, port.id, promised, record));
+          SimEngine.this.tell(now ->
+              new ClaimEvent.Linked(
+                  now, port.id, info.promised(), info.record().stamp(), info.isContinuous()));
         }
 
         @Override
