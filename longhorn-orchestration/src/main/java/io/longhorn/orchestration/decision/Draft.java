@@ -373,10 +373,10 @@ public final class Draft {
   }
 
   /**
-   * Replicas, then engines, then the rest, the volume last: every prefix of it converges. Where the
-   * removal of an engine comes before another one becomes the volume's, it is in this order too.
-   * What is told of an object comes right after its change: a plan that is cut off there tells of
-   * what was done, and of nothing else, for the next one does not see the change any more.
+   * Rule 1.2: replicas, then engines, then the rest, the volume last: every prefix of it converges.
+   * Where the removal of an engine comes before another one becomes the volume's, it is in this
+   * order too. What is told of an object comes right after its change: a plan that is cut off there
+   * tells of what was done, and of nothing else, for the next one does not see the change any more.
    */
   public Plan plan() {
     List<Action> plan = new ArrayList<>();

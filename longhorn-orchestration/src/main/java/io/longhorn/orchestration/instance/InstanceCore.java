@@ -10,7 +10,7 @@ import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decides what becomes of each instance. One thread.
+ * Decides what becomes of each instance (Rule 6.3, 6.4). One thread.
  *
  * <pre>
  * from               event               to         does

@@ -188,7 +188,8 @@ final class OldInstanceManagersTest {
 
   @Test
   void anEngineThatIsUpgradedTwiceStaysWhereItIs() {
-    // 5.5, 5.7: the third process of the engine is in the first one's instance manager still.
+    // Rule 5.5, 5.7/1: the third process of the engine is in the first one's instance manager
+    // still.
     begin("separate");
     upgradeManagers();
     upgradeEngine();

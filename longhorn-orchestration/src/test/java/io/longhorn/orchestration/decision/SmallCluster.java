@@ -427,6 +427,13 @@ public final class SmallCluster {
     return host(node).seen;
   }
 
+  /** A process in a state, of which no plan knows. */
+  public Child child(State state) {
+    Child child = new Child(new UUID(7, ++counter).toString(), ++counter);
+    child.state = state;
+    return child;
+  }
+
   private static ManagerSeen look(Host host) {
     if (!host.isAlive) {
       return new ManagerSeen(Reach.GONE, 0, new TreeMap<>());
@@ -675,7 +682,7 @@ public final class SmallCluster {
     if (live(host, name).isPresent()) {
       return Optional.empty();
     }
-    Child child = new Child(new UUID(7, ++counter).toString(), ++counter);
+    Child child = child(State.STARTING);
     host.processes.put(name, child);
     return Optional.of(child);
   }

@@ -17,9 +17,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * Upgrades and roll-backs, cut off after every single write (5.4, 3.5, #7396, #5632): the control
- * plane dies there, something else happens, another one goes on. Every such run ends on one image,
- * whole, and no directory with data is ever without an object that names it.
+ * Upgrades and roll-backs, cut off after every single write (Rule 1.2, 3.5/3, #7396, #5632): the
+ * control plane dies there, something else happens, another one goes on. Every such run ends on one
+ * image, whole, and no directory with data is ever without an object that names it.
  */
 final class UpgradeCutTest {
   private static final int MOST_ROUNDS = 200;
@@ -56,7 +56,7 @@ final class UpgradeCutTest {
   @ParameterizedTest
   @EnumSource(Then.class)
   void anUpgrade(Then then) {
-    // U7, U8, U9, 5.7
+    // U7, U8, U9, 5.7/1
     assertThat(cutEverywhere(Story.UPGRADE, then)).isGreaterThan(30 / then.stride);
   }
 

@@ -134,7 +134,7 @@ final class UpgradeLifeTest {
 
   @Test
   void liveUpgradeThereAndBackAndThereAgain() {
-    // U7, U8, U9, 5.7; 5.8/6: the next one right after the one before
+    // U7, U8, U9, 5.7/1; 5.8/6: the next one right after the one before
     for (String image : List.of("v2", "default", "v3", "v2", "default")) {
       want(image);
       settle();
@@ -147,7 +147,7 @@ final class UpgradeLifeTest {
 
   @Test
   void theOtherProcessServesBeforeOneDirectoryChangesHands() {
-    // 5.7: one after the other, each in sync again before the next.
+    // 5.7/2: one after the other, each in sync again before the next.
     want("v2");
     cluster.isSwapSlow = true;
     until(() -> cluster.swapping.containsKey("v-e-0"));
@@ -279,7 +279,7 @@ final class UpgradeLifeTest {
     cluster.detach("v");
     settle();
     want("default");
-    // 7.3: what failed again and again is not salvaged as fast as it fails.
+    // 7.3/1: what failed again and again is not salvaged as fast as it fails.
     cluster.nowMillis += 60_000;
     cluster.attach("v", "node-1");
     settle();
@@ -385,7 +385,7 @@ final class UpgradeLifeTest {
 
   @Test
   void aReplicaThatIsDeletedInTheMiddle() {
-    // #7012, U4: who stood by for it is the volume's own: its data is.
+    // 5.8/7, #7012, U4: who stood by for it is the volume's own: its data is.
     want("v2");
     until(() -> !standby("node-2").isEmpty());
     Replica own = cluster.replicaOn("v", "node-2");

@@ -199,6 +199,7 @@ final class VolumeLifeTest {
 
   @Test
   void anEngineWhoseInstanceManagerIsFrozenIsLeftAlone() {
+    // 7.2/1, 8/2
     SmallCluster cluster = attached();
     String before = cluster.engine("v").status().instance().uuid();
     cluster.host("node-1").isFrozen = true;

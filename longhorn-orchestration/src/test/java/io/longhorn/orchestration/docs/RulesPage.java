@@ -23,14 +23,17 @@ final class RulesPage {
   private final StringBuilder page = new StringBuilder();
   private final TreeSet<String> known = new TreeSet<>();
   private final Path repository;
+  private final Path sources;
 
-  /** From the sources of the module in whose folder this runs. */
-  RulesPage(Path repository) {
+  /** From the sources of a module of the repository. */
+  RulesPage(Path repository, Path module) {
     this.repository = repository;
-    owners = SourceFolder.below(Path.of("src", "main", "java"), ".java").cited();
+    sources = module.resolve("src");
+    owners = SourceFolder.below(sources.resolve("main"), ".java").cited();
     tests = new TreeMap<>();
     for (String ending : List.of(".java", ".scenario", ".csv")) {
-      SourceFolder.below(Path.of("src", "test"), ending)
+      SourceFolder.below(sources.resolve("test"), ending)
+          .without("docs")
           .named()
           .forEach(
               (rule, files) -> tests.computeIfAbsent(rule, _ -> new TreeSet<>()).addAll(files));
@@ -55,7 +58,8 @@ final class RulesPage {
         that says why.
         """);
     try {
-      for (String line : Files.readAllLines(Path.of("src", "test", "docs", "rules.txt"))) {
+      for (String line :
+          Files.readAllLines(sources.resolve("test").resolve("docs").resolve("rules.txt"))) {
         if (line.startsWith("## ")) {
           page.append('\n').append(line).append("\n\n| rule | what it says | where | tests |\n");
           page.append("|---|---|---|---|\n");

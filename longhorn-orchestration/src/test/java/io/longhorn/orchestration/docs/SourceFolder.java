@@ -31,7 +31,7 @@ record SourceFolder(SortedMap<String, String> files) {
   /** In a test a name with a letter speaks for itself, and so does a row of a section. */
   private static final Pattern BARE =
       Pattern.compile(
-          "(?<![\\w./'#-])([A-Z][0-9]{1,2}[w']?|[0-9]\\.[0-9]+/[0-9]+|8/[0-9])(?![\\w/'.-])");
+          "(?<![\\w./'#-])([A-Z][0-9]{1,2}[w']?|[0-9]\\.[0-9]+/[0-9]+|8/[0-9])(?![\\w/'-]|\\.\\d)");
 
   /** Keeps the map as it is. */
   SourceFolder {
@@ -49,6 +49,13 @@ record SourceFolder(SortedMap<String, String> files) {
       throw new UncheckedIOException(e);
     }
     return new SourceFolder(files);
+  }
+
+  /** Those that are not in a folder of that name: what makes the pages proves nothing. */
+  SourceFolder without(String folder) {
+    TreeMap<String, String> rest = new TreeMap<>(files);
+    rest.keySet().removeIf(path -> path.contains("/" + folder + "/"));
+    return new SourceFolder(rest);
   }
 
   /** A file's name without folder and ending. */

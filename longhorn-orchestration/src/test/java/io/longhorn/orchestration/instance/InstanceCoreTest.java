@@ -93,7 +93,7 @@ final class InstanceCoreTest {
     return effects;
   }
 
-  /** Every state and event; "requested" and "cancelled" have no process yet. */
+  /** Rule 6.3, 6.4: every state and event; "requested" and "cancelled" have no process yet. */
   @ParameterizedTest
   @CsvSource({
     "absent,    create,      starting, Publish Start",

@@ -40,7 +40,7 @@ public final class AutoUpgradePlanner {
       }
     }
     for (Volume volume : candidates) {
-      // Rule 5.3: with those that are under way, whoever asked for them (#2328, #2470).
+      // Rule 5.3/2: with those that are under way, whoever asked for them (#2328, #2470).
       String node = UpgradeRule.nodeOf(draft, volume);
       if (underWay.getOrDefault(node, 0L) < limit) {
         underWay.merge(node, 1L, Long::sum);
@@ -50,6 +50,7 @@ public final class AutoUpgradePlanner {
   }
 
   private static boolean waitsForDetach(Volume volume) {
+    // Rule 5.3/3: it does nothing yet, and may wait for ever.
     return volume.status().upgrade().phase() == Phase.WAITING
         && volume
             .status()
@@ -70,7 +71,7 @@ public final class AutoUpgradePlanner {
         volume.status().state() == State.ATTACHED
             && volume.spec().nodeID().equals(volume.status().currentNodeID())
             && volume.status().robustness() == Robustness.HEALTHY;
-    // Rule 5.3: the same as for a person (5.2), and only what need not wait.
+    // Rule 5.3/1: the same as for a person (5.2), and only what need not wait.
     return !wasGivenUp
         && (isDetached || isHealthy)
         && !volume.isMigrating()

@@ -22,7 +22,7 @@ public final class EngineImagePlanner {
   /** What is known of each image, and which goes. */
   public static void plan(Draft draft) {
     for (EngineImage image : draft.all(ObjectKind.ENGINE_IMAGE, EngineImage.class)) {
-      // Rule 5.1: a volume, its engine and three replicas are five.
+      // Rule 5.1/1: a volume, its engine and three replicas are five.
       EngineImage now =
           image.withReferences(draft.view().references(image.name()), draft.nowMillis());
       draft.put(now);
@@ -43,6 +43,7 @@ public final class EngineImagePlanner {
   }
 
   private static void expire(Draft draft, EngineImage image) {
+    // Rule 5.1/2: an hour after the last of them is gone.
     long until = image.noRefSinceMillis() + UNUSED_MILLIS;
     if (draft.nowMillis() < until) {
       draft.lookAgain(until);
@@ -64,10 +65,11 @@ public final class EngineImagePlanner {
             .filter(node -> !image.deployedOn().contains(node))
             .toList();
     if (!missing.isEmpty()) {
+      // Rule 5.1/3: whoever deploys it is told where; it does not count as being there.
       draft.reason(
           image,
           Names.DEPLOYED,
-          "5.1",
+          "5.1/3",
           "engine image " + image.name() + " is not on " + String.join(", ", missing));
     }
   }

@@ -124,7 +124,7 @@ public final class InstanceManagerPlanner {
           before == InstanceManager.State.STOPPED || before == InstanceManager.State.STARTING
               ? before
               : InstanceManager.State.ERROR;
-      // Rule 6.1/2: it was told to end, nobody waits for it.
+      // Rule 6.1/2, 8/4: it was told to end, nobody waits for it.
       case TERMINATING -> InstanceManager.State.ERROR;
       // Rule 6.1/3: it does not answer yet.
       case STARTING -> InstanceManager.State.STARTING;

@@ -315,7 +315,7 @@ public final class InstancePlanner {
     } else if (view.currentState() == State.RUNNING) {
       configure(draft, volume, manager, engine);
     } else if (!view.mayRun()
-        // I9, Rule 6.2/9: what has run is not started again by itself: its volume detaches first.
+        // I9, Rule 6.2/11: what has run is not started again by itself: its volume detaches first.
         && !view.isStarted()
         && image.isPresent()
         && !runsElsewhere(draft, volume, manager, engine.name())) {

@@ -48,8 +48,8 @@ public final class FailurePlanner {
   }
 
   /**
-   * Rule 3.5: whose directory another process still has, after a migration or an upgrade, only
-   * stands by: nothing is lost with it, it is started again.
+   * Whether another process still has its directory, after a migration or an upgrade: then it only
+   * stands by, nothing is lost with it, and it is started again.
    */
   private static boolean isServedByOther(Draft draft, Volume volume, Replica replica) {
     return !replica.status().isHolder()

@@ -42,7 +42,7 @@ public final class LifecyclePlanner {
 
   /** The next step to where the volume is wanted. */
   public static void plan(Draft draft, Volume volume) {
-    // Rule 7.1/18: what is closed and is to be deleted is not this planner's any more.
+    // What is closed and is to be deleted is not this planner's any more.
     if (volume.status().state() == State.DELETING) {
       return;
     }

@@ -81,7 +81,7 @@ public final class RobustnessPlanner {
       // Rule 7.2/5: it has run, and does not any more; that is certain.
       case ERROR ->
           owner.status().instance().isStarted() ? Robustness.FAULTED : volume.status().robustness();
-      // Rule 7.2/1: it may serve all the time; nothing is done about it (I9).
+      // Rule 7.2/1, 8/2: it may serve all the time; nothing is done about it (I9).
       case UNKNOWN -> Robustness.UNKNOWN;
       case RUNNING -> served(owner).orElse(volume.status().robustness());
       // Rule 7.2/5: it was told to stop by a plan that was cut off before it said that the volume

@@ -23,7 +23,7 @@ import java.util.Optional;
  * <p>Whoever else is there would be an older state of the volume: that is for a person to decide.
  */
 public final class SalvagePlanner {
-  private static final String RULE = "7.3";
+  private static final String RULE = "7.3/1";
 
   /** Pause after one was salvaged, did not come into sync, and failed again; doubled each time. */
   private static final long FIRST_PAUSE_MILLIS = 10_000;
@@ -61,7 +61,7 @@ public final class SalvagePlanner {
     List<Replica> usable = new ArrayList<>();
     List<String> whyNot = new ArrayList<>();
     for (Replica replica : draft.activeReplicasOf(volume)) {
-      // Rule 7.3: none but those of the newest committed record.
+      // Rule 7.3/1: none but those of the newest committed record.
       if (ReplicaRule.isMember(draft, volume, replica)) {
         Optional<String> why = whyNot(draft, replica);
         why.ifPresentOrElse(whyNot::add, () -> usable.add(replica));

@@ -32,7 +32,8 @@ public final class RemovalRule {
       return true;
     }
     if (hasPartner(replica, draft.replicasOf(volume))) {
-      // Rule 3.5: the directory is another one's too (#7396); the object goes when its process has,
+      // Rule 3.5/2: the directory is another one's too (#7396); the object goes when its process
+      // has,
       // or is on a node that is down: there it is fenced, and ends when it is seen again.
       boolean isOver =
           draft.hasStopped(replica.status().instance(), replica.spec().nodeID())

@@ -10,6 +10,7 @@ import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.Volume.Placement.DataLocality;
 import io.longhorn.orchestration.decision.Draft;
 import io.longhorn.orchestration.decision.Names;
+import io.longhorn.orchestration.decision.Settings;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.Optional;
@@ -19,6 +20,11 @@ import java.util.TreeSet;
 
 /** Questions about the replicas of a volume. */
 public final class ReplicaRule {
+  /** The rule of {@link #whyBusy}. */
+  public static final String BUSY = "7.6/2";
+
+  private static final long POLL_MILLIS = 1_000;
+
   private ReplicaRule() {}
 
   /** Whether it counts: it has not failed, and nobody wants it gone. */
@@ -167,8 +173,21 @@ public final class ReplicaRule {
             .isPresent();
   }
 
-  /** How many replicas of a node are coming back, of all volumes. */
-  public static int comingBackOn(Draft draft, String node) {
+  /**
+   * Why no more replicas may be filled, or come back, on a node now; empty if one more may. Whoever
+   * waits looks again in time: it may be another volume's that is in the way.
+   */
+  public static Optional<String> whyBusy(Draft draft, String node) {
+    // Rule 7.6/2: so many at a time on a node, those of other volumes too, none if the limit is 0.
+    long limit = draft.settings().number(Settings.Key.CONCURRENT_REPLICA_REBUILD);
+    if (comingBackOn(draft, node) < limit) {
+      return Optional.empty();
+    }
+    draft.lookAgain(draft.nowMillis() + POLL_MILLIS);
+    return Optional.of("as many replicas as may be are being rebuilt on " + node);
+  }
+
+  private static int comingBackOn(Draft draft, String node) {
     int count = 0;
     for (Replica stored : draft.view().replicasOn(node)) {
       // As this plan has it, if it changes it.
@@ -183,9 +202,10 @@ public final class ReplicaRule {
 
   /**
    * Whether a volume has another replica, healthy since it last failed, besides this one: then this
-   * one is not the last that may have its data (last-replica protection, 7.3).
+   * one is not the last that may have its data (last-replica protection).
    */
   public static boolean isSafeWithout(Replica without, Collection<Replica> all) {
+    // Rule 7.3/2: whoever failed after it was well the last time is nobody to rely on.
     return !wasHealthy(without)
         || all.stream()
             .filter(other -> other.spec().isActive())

@@ -52,7 +52,7 @@ public final class AdmissionRule {
         replicas.stream()
             .filter(replica -> replica.spec().isActive())
             .noneMatch(replica -> replica.spec().nodeID().equals(ticket.nodeID()));
-    // Rule 2.2: a volume that is strict-local is attached where its replica is.
+    // Rule 2.2/1: a volume that is strict-local is attached where its replica is.
     return isBound && isElsewhere
         ? Optional.of(
             "volume "
@@ -64,7 +64,7 @@ public final class AdmissionRule {
 
   /** Whether one more engine may be made for a volume that has these. */
   static boolean mayHaveOneMore(Volume volume, Collection<Engine> engines) {
-    // Rule 2.2: two sides of a migration, and one of anything else.
+    // Rule 2.2/2: two sides of a migration, and one of anything else.
     return engines.size() < (volume.isMigratable() ? 2 : 1);
   }
 }

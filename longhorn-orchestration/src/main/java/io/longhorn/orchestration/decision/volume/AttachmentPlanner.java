@@ -189,11 +189,12 @@ public final class AttachmentPlanner {
 
   private static Condition satisfied(Draft draft, Volume volume, Ticket ticket) {
     Volume.Status status = volume.status();
-    // Rule D: what is shared is attached where it is served from; nobody serves it here.
+    // Rule 2.7/1: what is shared is attached where it is served from; nobody serves it here.
     if (TicketType.isOfShare(volume, ticket)) {
       return draft.condition(SATISFIED, false, "NotShared", "nobody shares the volume out");
     }
-    // Rule D: the ticket of a migration's target has what it asks for once its engine is ready; not
+    // Rule 2.7/2: the ticket of a migration's target has what it asks for once its engine is ready;
+    // not
     // while a migration to there that was rolled back is being ended.
     if (volume.isMigratable()
         && TicketType.isCsi(ticket)
@@ -206,6 +207,7 @@ public final class AttachmentPlanner {
           ? draft.condition(SATISFIED, true, "Attached", "")
           : waiting(draft, volume, Names.MIGRATION);
     }
+    // Rule 2.7/3: any other has it where the volume is attached, in the way that it asks for.
     if (status.state() == State.ATTACHED && status.currentNodeID().equals(ticket.nodeID())) {
       return isCompatible(volume, ticket)
           ? draft.condition(SATISFIED, true, "Attached", "")

@@ -52,7 +52,7 @@ public final class CleanupPlanner {
             // Where none can be filled anew, one that is there is never given up.
             && draft.view().can(Capability.REBUILD)
             && draft.membershipOf(volume).isPresent();
-    // Rule 3.5: nothing is cleaned up while the volume migrates.
+    // Rule 3.3/3: nothing is cleaned up while the volume migrates.
     if (isConcerned && !volume.isMigrating() && draft.enginesOf(volume.name()).size() <= 1) {
       new CleanupPlanner(draft, volume).plan();
     }
@@ -112,7 +112,7 @@ public final class CleanupPlanner {
     if (draft.node(replica.spec().nodeID()).isEmpty()) {
       return Optional.of("node " + replica.spec().nodeID() + " is gone");
     }
-    // Rule 7.7: it had to leave anyway.
+    // Rule 7.7/4: it had to leave anyway; not before there is somebody in its place.
     if (replica.spec().isEvictionRequested() && ReplicaRule.hasEnough(draft, volume)) {
       return Optional.of("it is evicted");
     }
@@ -168,7 +168,7 @@ public final class CleanupPlanner {
             .filter(replica -> ReplicaRule.isInSync(draft, volume, replica))
             .filter(replica -> ReplicaRule.isMember(draft, volume, replica))
             .toList();
-    // Rule 7.5/6, 7.7: only what is beyond the number; what has to leave goes first.
+    // Rule 7.5/6, 7.7/4: only what is beyond the number; what has to leave goes first.
     if (inSync.size() <= volume.spec().numberOfReplicas() || !isSettled()) {
       return;
     }

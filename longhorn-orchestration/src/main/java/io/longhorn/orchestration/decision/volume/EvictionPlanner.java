@@ -37,7 +37,6 @@ public final class EvictionPlanner {
     }
     List<Replica> replicas = draft.activeReplicasOf(volume);
     for (Replica replica : replicas) {
-      // Rule 7.7: by the request for a node or a disk, or by the drain policy on a cordoned node.
       boolean mustLeave = mustLeave(draft, volume, replica, replicas);
       if (mustLeave != replica.spec().isEvictionRequested()) {
         draft.put(replica.with(replica.spec().withEvictionRequested(mustLeave)));
@@ -61,6 +60,7 @@ public final class EvictionPlanner {
     if (node.isEmpty()) {
       return false;
     }
+    // Rule 7.7/1: somebody wants the node, or the disk, to be empty.
     boolean isRequested =
         node.get().isEvictionRequested()
             || node.get()
@@ -75,7 +75,7 @@ public final class EvictionPlanner {
     if (!node.isCordoned()) {
       return false;
     }
-    // Rule 8/5: two of the policies move replicas away.
+    // Rule 7.7/2: two of the policies for a drain (8/5) move replicas away.
     return switch (draft.settings().text(Settings.Key.NODE_DRAIN_POLICY)) {
       case "block-for-eviction" -> true;
       case "block-for-eviction-if-contains-last-replica" ->
@@ -96,7 +96,7 @@ public final class EvictionPlanner {
     if (hasTicket && !isWanted) {
       draft.put(attachment.without(TICKET));
     } else if (!hasTicket && isWanted) {
-      // Rule 7.7: a volume that is detached is attached for it, where one of its replicas is.
+      // Rule 7.7/5: a volume that is detached is attached for it, where one of its replicas is.
       nodeFor(draft, volume).ifPresent(node -> draft.put(attachment.with(ticket(draft, node))));
     }
   }
@@ -117,7 +117,7 @@ public final class EvictionPlanner {
     }
     if (!draft.view().can(Capability.REBUILD)) {
       draft.waits(
-          volume, Names.REPLICAS, "7.7", "a replica cannot be moved: none can be filled here");
+          volume, Names.REPLICAS, "7.7/5", "a replica cannot be moved: none can be filled here");
       return false;
     }
     long usable = replicas.stream().filter(ReplicaRule::isUsable).count();

@@ -119,7 +119,7 @@ public final class MigrationEnd {
   // ---- who it is --------------------------------------------------------------------------------
 
   /**
-   * Rule 3.4: the volume's engine, whatever the flags say: none of them, or two (#4827), are put
+   * Rule 3.4/1: the volume's engine, whatever the flags say: none of them, or two (#4827), are put
    * right here. Empty if there is none, or it is not clear which.
    */
   static Optional<Engine> current(Draft draft, Volume volume) {
@@ -139,7 +139,7 @@ public final class MigrationEnd {
   }
 
   /**
-   * Rule 3.4: which engine is the volume's when a migration ends: the one where the volume is, or
+   * Rule 3.4/2: which engine is the volume's when a migration ends: the one where the volume is, or
    * is wanted; else the one where it was to migrate; else the only one. Empty if that is not one.
    */
   public static Optional<Engine> winner(Draft draft, Volume volume) {

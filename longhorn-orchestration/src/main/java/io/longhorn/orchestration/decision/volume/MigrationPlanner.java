@@ -59,6 +59,7 @@ public final class MigrationPlanner {
       return;
     }
     if (!volume.isMigrating()) {
+      // Rule 2.2/3: never while the one before is still being ended.
       start(draft, volume);
       return;
     }

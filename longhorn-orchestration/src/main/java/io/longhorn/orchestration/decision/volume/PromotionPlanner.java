@@ -97,7 +97,7 @@ public final class PromotionPlanner {
         || (own.isEmpty() && same.stream().anyMatch(this::hasJob))) {
       return;
     }
-    // Rule 3.5: what the record does not name is no loss; what nobody has recorded may be one.
+    // Rule 3.5/3: what the record does not name is no loss; what nobody has recorded may be one.
     boolean mayHaveData =
         draft.membershipOf(volume).isEmpty()
             || ReplicaRule.isMember(draft, volume, same.getFirst());
@@ -150,7 +150,7 @@ public final class PromotionPlanner {
       draft.waits(
           volume,
           Names.REPLICAS,
-          "3.5",
+          "5.7/1",
           standby.name()
               + " is to take its directory over"
               + why.map(text -> "; " + text).orElse(""));
@@ -160,7 +160,7 @@ public final class PromotionPlanner {
                 draft.managerOf(standby).orElseThrow(),
                 standby,
                 holderOf(standby).orElse(standby)));
-        // Rule 3.5: one at a time.
+        // Rule 5.7/1: one at a time.
         return;
       }
     }
@@ -194,7 +194,7 @@ public final class PromotionPlanner {
     if (modeOf(standby).filter(mode -> mode == ReplicaMode.WO).isPresent()) {
       return Optional.of("it is still coming back into sync");
     }
-    // Rule 3.5: the next one only when the one before holds, and is in sync again.
+    // Rule 5.7/2: the next one only when the one before holds, and is in sync again.
     Optional<Replica> before =
         draft.activeReplicasOf(volume).stream()
             .filter(PromotionPlanner::isRunning)
@@ -224,7 +224,7 @@ public final class PromotionPlanner {
   private void clean() {
     for (Replica replica : draft.replicasOf(volume)) {
       if (!replica.spec().isActive() && !hasJob(replica) && mayGo(replica)) {
-        // Rule 3.5: its process, its object; its directory only if nobody else names it.
+        // Rule 3.5/1: its process, its object; its directory only if nobody else names it.
         RemovalRule.remove(draft, volume, replica);
       }
     }

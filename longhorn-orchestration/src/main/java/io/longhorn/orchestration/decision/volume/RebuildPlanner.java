@@ -8,7 +8,6 @@ import io.longhorn.api.cluster.Volume;
 import io.longhorn.orchestration.decision.Capability;
 import io.longhorn.orchestration.decision.Draft;
 import io.longhorn.orchestration.decision.Names;
-import io.longhorn.orchestration.decision.Settings;
 import io.longhorn.orchestration.decision.replica.ReplicaRule;
 import java.util.Optional;
 import java.util.SortedSet;
@@ -198,7 +197,7 @@ public final class RebuildPlanner {
 
   private static Optional<Wait> whyNotYet(
       Draft draft, Volume volume, Replica replica, Optional<Replica> filling) {
-    // Rule 7.6/4: not while the volume has two engines, or is about to have another one.
+    // Rule 7.6/4, 3.3/2: not while the volume has two engines, or is about to have another one.
     if (volume.isMigrating() || draft.enginesOf(volume.name()).size() != 1) {
       return wait("7.6/4", replica.name() + " is filled when the volume does not migrate any more");
     }
@@ -214,14 +213,8 @@ public final class RebuildPlanner {
               + " is filled when it runs; it is "
               + replica.status().instance().currentState().text());
     }
-    // Rule 7.6/2: so many at a time on a node, none if the limit is 0.
-    long limit = draft.settings().number(Settings.Key.CONCURRENT_REPLICA_REBUILD);
-    if (ReplicaRule.comingBackOn(draft, replica.spec().nodeID()) >= limit) {
-      draft.lookAgain(draft.nowMillis() + ReplenishPlanner.POLL_MILLIS);
-      return wait(
-          "7.6/2", "as many replicas as may be are being rebuilt on " + replica.spec().nodeID());
-    }
-    return Optional.empty();
+    return ReplicaRule.whyBusy(draft, replica.spec().nodeID())
+        .map(why -> new Wait(ReplicaRule.BUSY, why));
   }
 
   private static Optional<Wait> wait(String rule, String message) {

@@ -41,9 +41,6 @@ public final class ReplenishPlanner {
   /** Longest pause. */
   static final long LONGEST_PAUSE_MILLIS = 300_000;
 
-  /** Whoever waits for another volume's rebuild looks again so much later. */
-  static final long POLL_MILLIS = 1_000;
-
   private final Draft draft;
   private final Volume volume;
   private final List<Replica> replicas;
@@ -62,6 +59,7 @@ public final class ReplenishPlanner {
                         (Replica replica) -> -replica.spec().health().failedAtMillis())
                     .thenComparing(Replica::name))
             .toList();
+    // Rule 7.7/3: who has to leave does not count: another one is made first.
     long usable = replicas.stream().filter(ReplicaRule::isUsable).count();
     missing = (int) Math.max(volume.spec().numberOfReplicas() - usable, 0);
   }
@@ -204,14 +202,9 @@ public final class ReplenishPlanner {
   }
 
   private boolean isNodeBusy(String node) {
-    // Rule 7.6/2: a node takes so many at a time, resync of what comes back included.
-    long limit = draft.settings().number(Settings.Key.CONCURRENT_REPLICA_REBUILD);
-    if (ReplicaRule.comingBackOn(draft, node) < limit) {
-      return false;
-    }
-    waits("7.6/2", "as many replicas as may be are being rebuilt on " + node);
-    draft.lookAgain(draft.nowMillis() + POLL_MILLIS);
-    return true;
+    Optional<String> why = ReplicaRule.whyBusy(draft, node);
+    why.ifPresent(text -> waits(ReplicaRule.BUSY, text));
+    return why.isPresent();
   }
 
   private List<Replica> others(Replica without) {
@@ -274,7 +267,7 @@ public final class ReplenishPlanner {
     if (!draft.view().can(Capability.REBUILD)) {
       return wait("7.5/1", "a new replica cannot be filled in this cluster");
     }
-    // Rule 7.5/1: one engine, nothing else under way, everything in sync that should be.
+    // Rule 7.5/1, 3.3/1: one engine, nothing else under way, everything in sync that should be.
     if (volume.isMigrating() || draft.enginesOf(volume.name()).size() != 1) {
       return wait("7.5/1", "a new replica is made when the volume does not migrate any more");
     }
@@ -334,7 +327,7 @@ public final class ReplenishPlanner {
 
   /** Whether the volume has all it needs, but none where it is attached, and wants one there. */
   private boolean needsLocal() {
-    // Rule 7.4/7: best-effort: one more is made there, then the surplus goes elsewhere.
+    // Rule 7.5/7: best-effort: one more is made there, then the surplus goes elsewhere.
     String node = volume.spec().nodeID();
     return volume.spec().placement().dataLocality() == DataLocality.BEST_EFFORT
         && draft.view().can(Capability.REBUILD)

@@ -201,7 +201,7 @@ public final class UpgradePlanner {
                     .filter(one -> one.spec().engineName().isEmpty())
                     .findFirst());
     if (before.isEmpty() || standby.filter(one -> isPartner(one, before.get())).isEmpty()) {
-      // Rule 5.8: nobody stands by, nobody knows what became of it (#12439, #1597): it stays the
+      // Rule U9: nobody stands by, nobody knows what became of it (#12439, #1597): it stays the
       // volume's, and runs from the image when it is started the next time.
       own.forEach(one -> draft.put(one.with(one.spec().withImage(image))));
       return;
@@ -334,7 +334,8 @@ public final class UpgradePlanner {
           unusable.orElse("the engine is " + engine.status().instance().currentState().text()));
       return;
     }
-    // Rule U3: nobody runs: only what is to be started next changes. What stood by has no job.
+    // Rule U3, 5.8/2, 5.8/5: nobody runs: only what is to be started next changes. What stood by
+    // has no job.
     for (Replica own : draft.activeReplicasOf(volume)) {
       draft.put(own.with(own.spec().withImage(target)));
     }
@@ -398,7 +399,7 @@ public final class UpgradePlanner {
     }
     long limit = draft.settings().number(Settings.Key.ENGINE_UPGRADE_ATTEMPT_LIMIT);
     if (limit > 0 && upgrade.attempts() >= limit) {
-      // Rule 5.8: not for ever (Longhorn tries on in silence).
+      // Rule 5.8/1, 5.8/3: not for ever (Longhorn tries on in silence).
       Volume.Status status = volume.status().with(volume.status().currentImage(), upgrade);
       Volume back = volume.with(status).with(volume.spec().withImage(status.currentImage()));
       new UpgradePlanner(draft, back, engine).settle();
@@ -416,9 +417,11 @@ public final class UpgradePlanner {
   private Optional<String> whyFailed(Upgrade upgrade) {
     Optional<SwapSeen> swap = draft.swapOf(engine).filter(seen -> seen.isOf(upgrade));
     if (swap.isPresent()) {
+      // Rule 5.8/3: it goes on with the process that it has.
       return swap.map(SwapSeen::error);
     }
     for (Replica standby : standbys()) {
+      // Rule 5.8/1, 5.8/4: one that cannot be started, or is gone.
       if (standby.spec().isWanted() && hasJustCrashed(standby)) {
         return Optional.of(standby.name() + ": " + standby.status().instance().message());
       }
@@ -468,7 +471,8 @@ public final class UpgradePlanner {
         kept.add(standby);
       } else if (own.stream().noneMatch(one -> one.spec().id().equals(standby.spec().id()))
           && ReplicaRule.isMember(draft, volume, standby)) {
-        // Rule U4: whose it stood by for is gone (#7012), and the data is not: it is the volume's.
+        // Rule U4, 5.8/7: whose it stood by for is gone (#7012), and the data is not: it is the
+        // volume's.
         draft.put(standby.with(standby.spec().withEngine(engine.name(), true)));
       } else {
         // Rule U4: one without a partner, of another image, or one more for the same directory
@@ -534,7 +538,7 @@ public final class UpgradePlanner {
             .toList();
     long running = inSync.stream().filter(UpgradePlanner::isRunning).count();
     if (running < volume.spec().numberOfReplicas()) {
-      // Rule U7: right after another upgrade the engine has not said yet who is in sync.
+      // Rule U7, 5.8/6: right after another upgrade the engine has not said yet who is in sync.
       waits(
           "U7",
           running

@@ -91,7 +91,7 @@ public final class UpgradeRule {
               + " is not finished; it can be rolled back to "
               + status.currentImage());
     }
-    // Rule 5.2/6: the same, of a migration (#7833).
+    // Rule 5.2/6, 3.3/4: the same, of a migration (#7833).
     if (volume.isMigrating() || draft.enginesOf(volume.name()).size() > 1) {
       return no("5.2/6", "it is migrating");
     }

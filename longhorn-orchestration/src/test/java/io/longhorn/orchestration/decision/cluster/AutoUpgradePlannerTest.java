@@ -58,7 +58,7 @@ final class AutoUpgradePlannerTest {
         "1 | spec=v3 | false",
       })
   void ofAVolumeThatIsAttached(int limit, String facts, boolean isBegun) {
-    // 5.3
+    // 5.3/1
     SmallCluster cluster = UpgradeFacts.attached();
     limit(cluster, limit);
     UpgradeFacts.with(cluster, facts);
@@ -70,7 +70,7 @@ final class AutoUpgradePlannerTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        // 5.3: detached, nothing has to be switched
+        // 5.3/1: detached, nothing has to be switched
         "- | true",
         "strict-local | true",
         "cannot=LIVE_UPGRADE commit=v2/commit-default api=v2/3/2 | true",
@@ -94,7 +94,7 @@ final class AutoUpgradePlannerTest {
     "NONE, '', true",
   })
   void whatWasGivenUpIsNotBegunAgain(Phase phase, String image, boolean isBegun) {
-    // 5.3, 5.8
+    // 5.3/4
     SmallCluster cluster = UpgradeFacts.attached();
     limit(cluster, 1);
     Upgrade last = new Upgrade(phase, image, 5, "no", 0, 0);
@@ -127,7 +127,7 @@ final class AutoUpgradePlannerTest {
   @ParameterizedTest
   @CsvSource({"1", "2", "3", "100"})
   void neverMoreOfANodeThanTheLimit(int limit) {
-    // 5.3, #2328, #2470
+    // 5.3/2, #2328, #2470
     SmallCluster cluster = many(10);
     limit(cluster, limit);
     long most = 0;
@@ -152,7 +152,7 @@ final class AutoUpgradePlannerTest {
 
   @Test
   void whoeverAskedForItIsCounted() {
-    // 5.3, #2470
+    // 5.3/2, #2470
     SmallCluster cluster = many(4);
     cluster.change("v0", volume -> volume.with(volume.spec().withImage("v2")));
     limit(cluster, 1);
@@ -162,7 +162,7 @@ final class AutoUpgradePlannerTest {
 
   @Test
   void oneThatWaitsToBeDetachedTakesNobodysTurn() {
-    // 5.3, U6
+    // 5.3/3, U6
     SmallCluster cluster = many(4);
     UpgradeFacts.with(cluster, "commit=v2/commit-default");
     cluster.change("v0", volume -> volume.with(volume.spec().withImage("v2")));
@@ -178,7 +178,7 @@ final class AutoUpgradePlannerTest {
 
   @Test
   void oneThatIsStuckGivesItsTurnBack() {
-    // 5.3: it is rolled back after its tries, and not begun again by itself.
+    // 5.3/4: it is rolled back after its tries, and not begun again by itself.
     SmallCluster cluster = many(6);
     limit(cluster, 1);
     cluster.swapError = "no backend";

@@ -35,7 +35,7 @@ final class EngineImagePlannerTest {
 
   @Test
   void aVolumeItsEngineAndThreeReplicasAreFive() {
-    // 5.1
+    // 5.1/1
     SmallCluster cluster = UpgradeFacts.attached();
     plan(cluster);
     assertThat(counts(cluster)).isEqualTo("5 0");
@@ -62,7 +62,7 @@ final class EngineImagePlannerTest {
 
   @Test
   void whileItIsUpgradedBothAreUsed() {
-    // 5.1: volume, engine and three replicas from each; who stands by counts too.
+    // 5.1/1: volume, engine and three replicas from each; who stands by counts too.
     SmallCluster cluster = UpgradeFacts.attached();
     cluster.isSwapSlow = true;
     UpgradeFacts.want(cluster, "v2");
@@ -81,7 +81,7 @@ final class EngineImagePlannerTest {
         "- | 59 | false",
         "- | 60 | true",
         "- | 600 | true",
-        // 5.1: what is used, or what is to be, stays
+        // 5.1/2: what is used, or what is to be, stays
         "spec=v2 | 600 | false",
         "set=default-engine-image:v2 | 600 | false",
         "set=default-instance-manager-image:v2 | 600 | false",
@@ -111,7 +111,7 @@ final class EngineImagePlannerTest {
 
   @Test
   void whatAnInstanceManagerIsStartedFromStays() {
-    // 5.1: an old instance manager may have to be started again.
+    // 5.1/2: an old instance manager may have to be started again.
     SmallCluster cluster = UpgradeFacts.attached();
     UpgradeFacts.want(cluster, "v2");
     cluster.put(Settings.setting(Settings.Key.DEFAULT_ENGINE_IMAGE, "v2"));
@@ -124,13 +124,13 @@ final class EngineImagePlannerTest {
 
   @Test
   void whereOneIsMissingIsAReason() {
-    // 5.1: whoever deploys it writes where it is; here is only said where it is not.
+    // 5.1/3: whoever deploys it writes where it is; here is only said where it is not.
     SmallCluster cluster = UpgradeFacts.with(UpgradeFacts.attached(), "not=v2@node-3");
     assertThat(plan(cluster).reasons())
         .singleElement()
         .satisfies(reason -> {
           assertThat(reason.about()).isEqualTo(image(cluster, "v2").key());
-          assertThat(reason.what().reason()).isEqualTo("5.1");
+          assertThat(reason.what().reason()).isEqualTo("5.1/3");
           assertThat(reason.what().message()).isEqualTo("engine image v2 is not on node-3");
         });
     cluster.power("node-3", true);

@@ -33,46 +33,47 @@ final class InstanceRuleTest {
 
   @ParameterizedTest
   @CsvSource({
-    // instance manager, before, started, wanted, what it has, result, started
-    "UNKNOWN,  RUNNING,  true,  true,  missing, UNKNOWN, true",
-    "UNKNOWN,  STARTING, false, true,  missing, UNKNOWN, false",
-    "UNKNOWN,  UNKNOWN,  true,  true,  missing, UNKNOWN, true",
-    "UNKNOWN,  STOPPED,  false, true,  missing, STOPPED, false",
-    "UNKNOWN,  STOPPED,  false, false, missing, STOPPED, false",
-    "UNKNOWN,  ERROR,    false, false, missing, STOPPED, false",
+    // rule, instance manager, before, started, wanted, what it has, result, started
+    "6.2/1, UNKNOWN,  RUNNING,  true,  true,  missing, UNKNOWN, true",
+    "6.2/1, UNKNOWN,  STARTING, false, true,  missing, UNKNOWN, false",
+    "6.2/1, UNKNOWN,  UNKNOWN,  true,  true,  missing, UNKNOWN, true",
+    "6.2/2, UNKNOWN,  STOPPED,  false, true,  missing, STOPPED, false",
+    "6.2/2, UNKNOWN,  STOPPED,  false, false, missing, STOPPED, false",
+    "6.2/2, UNKNOWN,  ERROR,    false, false, missing, STOPPED, false",
     // not wanted any more, and nobody saw it stop: Longhorn says stopped
-    "UNKNOWN,  RUNNING,  true,  false, missing, UNKNOWN, true",
-    "UNKNOWN,  STOPPING, true,  false, missing, UNKNOWN, true",
-    "STOPPED,  RUNNING,  true,  true,  missing, ERROR,   true",
-    "STOPPED,  RUNNING,  true,  false, missing, STOPPED, false",
-    "ERROR,    RUNNING,  true,  true,  missing, ERROR,   true",
-    "ERROR,    UNKNOWN,  true,  true,  missing, ERROR,   true",
-    "ERROR,    RUNNING,  true,  false, missing, STOPPED, false",
-    "ERROR,    STARTING, false, true,  missing, STOPPED, false",
-    "STARTING, RUNNING,  true,  true,  missing, ERROR,   true",
-    "STARTING, RUNNING,  true,  false, missing, STOPPED, false",
-    "RUNNING,  RUNNING,  true,  true,  missing, ERROR,   true",
-    "RUNNING,  RUNNING,  true,  false, missing, STOPPED, false",
-    "RUNNING,  STOPPED,  false, true,  missing, STOPPED, false",
-    "RUNNING,  STOPPED,  false, true,  STARTING a, STARTING, false",
-    "RUNNING,  STARTING, false, true,  RUNNING a,  RUNNING,  true",
-    "RUNNING,  UNKNOWN,  true,  true,  RUNNING a,  RUNNING,  true",
-    "RUNNING,  RUNNING,  true,  true,  STOPPING a, ERROR,    true",
-    "RUNNING,  RUNNING,  true,  true,  STOPPED a,  ERROR,    true",
-    "RUNNING,  RUNNING,  true,  true,  ERROR a,    ERROR,    true",
-    "RUNNING,  RUNNING,  true,  false, RUNNING a,  RUNNING,  false",
-    "RUNNING,  RUNNING,  true,  false, STOPPING a, STOPPING, false",
-    "RUNNING,  STOPPING, false, false, STOPPED a,  STOPPED,  false",
-    "RUNNING,  STOPPING, false, false, ERROR a,    ERROR,    false",
-    "RUNNING,  STARTING, false, true,  ERROR a,    ERROR,    false",
-    "RUNNING,  STARTING, false, true,  STOPPED a,  STOPPED,  false",
+    "6.2/1, UNKNOWN,  RUNNING,  true,  false, missing, UNKNOWN, true",
+    "6.2/1, UNKNOWN,  STOPPING, true,  false, missing, UNKNOWN, true",
+    "6.2/3, STOPPED,  RUNNING,  true,  true,  missing, ERROR,   true",
+    "6.2/3, STOPPED,  RUNNING,  true,  false, missing, STOPPED, false",
+    "6.2/3, ERROR,    RUNNING,  true,  true,  missing, ERROR,   true",
+    "6.2/3, ERROR,    UNKNOWN,  true,  true,  missing, ERROR,   true",
+    "6.2/3, ERROR,    RUNNING,  true,  false, missing, STOPPED, false",
+    "6.2/3, ERROR,    STARTING, false, true,  missing, STOPPED, false",
+    "6.2/4, STARTING, RUNNING,  true,  true,  missing, ERROR,   true",
+    "6.2/4, STARTING, RUNNING,  true,  false, missing, STOPPED, false",
+    "6.2/5, RUNNING,  RUNNING,  true,  true,  missing, ERROR,   true",
+    "6.2/5, RUNNING,  RUNNING,  true,  false, missing, STOPPED, false",
+    "6.2/5, RUNNING,  STOPPED,  false, true,  missing, STOPPED, false",
+    "6.2/6, RUNNING,  STOPPED,  false, true,  STARTING a, STARTING, false",
+    "6.2/6, RUNNING,  STARTING, false, true,  RUNNING a,  RUNNING,  true",
+    "6.2/6, RUNNING,  UNKNOWN,  true,  true,  RUNNING a,  RUNNING,  true",
+    "6.2/7, RUNNING,  RUNNING,  true,  true,  STOPPING a, ERROR,    true",
+    "6.2/7, RUNNING,  RUNNING,  true,  true,  STOPPED a,  ERROR,    true",
+    "6.2/8, RUNNING,  RUNNING,  true,  true,  ERROR a,    ERROR,    true",
+    "6.2/6, RUNNING,  RUNNING,  true,  false, RUNNING a,  RUNNING,  false",
+    "6.2/7, RUNNING,  RUNNING,  true,  false, STOPPING a, STOPPING, false",
+    "6.2/7, RUNNING,  STOPPING, false, false, STOPPED a,  STOPPED,  false",
+    "6.2/8, RUNNING,  STOPPING, false, false, ERROR a,    ERROR,    false",
+    "6.2/8, RUNNING,  STARTING, false, true,  ERROR a,    ERROR,    false",
+    "6.2/7, RUNNING,  STARTING, false, true,  STOPPED a,  STOPPED,  false",
     // another start than the one that ran: that one has crashed
-    "RUNNING,  RUNNING,  true,  true,  RUNNING b,  ERROR,    true",
-    "RUNNING,  UNKNOWN,  true,  true,  STARTING b, ERROR,    true",
+    "6.2/9, RUNNING,  RUNNING,  true,  true,  RUNNING b,  ERROR,    true",
+    "6.2/9, RUNNING,  UNKNOWN,  true,  true,  STARTING b, ERROR,    true",
     // and of one that did not run yet, it is simply the one there is
-    "RUNNING,  STARTING, false, true,  RUNNING b,  RUNNING,  true",
+    "6.2/9, RUNNING,  STARTING, false, true,  RUNNING b,  RUNNING,  true",
   })
   void row(
+      String rule,
       InstanceManager.State manager,
       State before,
       boolean wasStarted,
@@ -84,8 +85,8 @@ final class InstanceRuleTest {
       InstanceView now =
           InstanceRule.derive(
               before(before, wasStarted), isWanted, mayRestart, manager(manager), seen(seen));
-      assertThat(now.currentState()).isEqualTo(expected);
-      assertThat(now.isStarted()).isEqualTo(isStarted);
+      assertThat(now.currentState()).as(rule).isEqualTo(expected);
+      assertThat(now.isStarted()).as(rule).isEqualTo(isStarted);
       assertThat(InstanceRule.derive(now, isWanted, false, manager(manager), seen(seen)))
           .as("derived again")
           .isEqualTo(now);

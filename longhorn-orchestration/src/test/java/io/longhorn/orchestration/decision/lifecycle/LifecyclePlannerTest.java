@@ -262,7 +262,7 @@ final class LifecyclePlannerTest {
     assertThat(world.cluster.engine("v").status().instance()).isEqualTo(InstanceView.NONE);
   }
 
-  /** 7.1/1, 7.1/9. */
+  /** 7.1/1, 7.1/9: made first, wherever it is wanted. */
   @ParameterizedTest
   @CsvSource({"-", "node-1"})
   void aVolumeIsMadeWhenEveryDirectoryIs(String spec) {

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Rule 7.2/7 and section 7.3: how a volume that is faulted can be used again. */
+/** Rule 7.2/7 and section 7.3/1: how a volume that is faulted can be used again. */
 final class SalvagePlannerTest {
   private static final long NOW = StoredVolume.NOW;
 
@@ -62,12 +62,12 @@ final class SalvagePlannerTest {
     "7.2/7, 1,     1 2 3, UNKNOWN, 1,     -",
     "7.2/7, 1 2,   1 2 3, UNKNOWN, 1 2,   -",
     "7.2/7, 2 3,   1,     UNKNOWN, 2 3,   -",
-    "7.3,   1 2 3, 1 2 3, UNKNOWN, '',    AutoSalvaged",
+    "7.3/1,   1 2 3, 1 2 3, UNKNOWN, '',    AutoSalvaged",
     // only who has the newest data, although another one failed later, or has not failed at all
-    "7.3,   1 2 3, 1,     UNKNOWN, 2 3,   AutoSalvaged",
-    "7.3,   1 2 3, 2 3,   UNKNOWN, 1,     AutoSalvaged",
-    "7.3,   1,     1,     UNKNOWN, '',    AutoSalvaged",
-    "7.3,   2,     2,     UNKNOWN, '',    AutoSalvaged",
+    "7.3/1,   1 2 3, 1,     UNKNOWN, 2 3,   AutoSalvaged",
+    "7.3/1,   1 2 3, 2 3,   UNKNOWN, 1,     AutoSalvaged",
+    "7.3/1,   1,     1,     UNKNOWN, '',    AutoSalvaged",
+    "7.3/1,   2,     2,     UNKNOWN, '',    AutoSalvaged",
   })
   void row(
       String rule,
@@ -85,7 +85,8 @@ final class SalvagePlannerTest {
   }
 
   /**
-   * 7.3: what keeps it from being used again is said, and for as long as it holds nothing is done.
+   * 7.3/1: what keeps it from being used again is said, and for as long as it holds nothing is
+   * done.
    */
   @ParameterizedTest
   @CsvSource({
@@ -112,14 +113,14 @@ final class SalvagePlannerTest {
     assertThat(planned(world)).isEqualTo(Robustness.FAULTED);
     assertThat(world.volume().status().condition(Names.WAITING))
         .hasValueSatisfying(waits -> {
-          assertThat(waits.reason()).isEqualTo("7.3");
+          assertThat(waits.reason()).isEqualTo("7.3/1");
           assertThat(waits.message()).contains(message);
         });
     assertThat(world.volume().status().remountRequestedAtMillis()).isZero();
     assertThat(world.told()).isEmpty();
   }
 
-  /** 7.3: any member of the newest record is enough; those that cannot come now come later. */
+  /** 7.3/1: any member of the newest record is enough; those that cannot come now come later. */
   @Test
   void whoCannotBeStartedNowDoesNotKeepTheOthersWaiting() {
     StoredVolume world = world("1 2 3", "1 2 3");

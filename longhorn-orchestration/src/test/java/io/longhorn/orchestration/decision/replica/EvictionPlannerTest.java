@@ -41,18 +41,18 @@ final class EvictionPlannerTest {
   @ParameterizedTest
   @CsvSource({
     // policy; what is the matter with node-2; who has to leave
-    "7.7, block-if-contains-last-replica, nothing,                       ''",
-    "7.7, block-if-contains-last-replica, eviction of the node,          2",
-    "7.7, block-if-contains-last-replica, eviction of the disk,          2",
-    "7.7, block-if-contains-last-replica, cordoned,                      ''",
-    "7.7, block-for-eviction,             cordoned,                      2",
-    "7.7, block-for-eviction,             nothing,                       ''",
-    "7.7, block-for-eviction-if-contains-last-replica, cordoned,         ''",
-    "7.7, block-for-eviction-if-contains-last-replica, cordoned and it is the last, 2",
-    "7.7, block-for-eviction-if-contains-last-replica, cordoned and the others are cordoned, 1 2 3",
-    "7.7, allow-if-replica-is-stopped,    cordoned and it is the last,   ''",
-    "7.7, always-allow,                   cordoned and it is the last,   ''",
-    "7.7, block-for-eviction-if-contains-last-replica, cordoned and it is not in sync, ''",
+    "7.7/1, block-if-contains-last-replica, nothing,                       ''",
+    "7.7/1, block-if-contains-last-replica, eviction of the node,          2",
+    "7.7/1, block-if-contains-last-replica, eviction of the disk,          2",
+    "7.7/2, block-if-contains-last-replica, cordoned,                      ''",
+    "7.7/2, block-for-eviction,             cordoned,                      2",
+    "7.7/1, block-for-eviction,             nothing,                       ''",
+    "7.7/2, block-for-eviction-if-contains-last-replica, cordoned,         ''",
+    "7.7/2, block-for-eviction-if-contains-last-replica, cordoned and it is the last, 2",
+    "7.7/2, block-for-eviction-if-contains-last-replica, cordoned and the others are cordoned, 1 2 3",
+    "7.7/2, allow-if-replica-is-stopped,    cordoned and it is the last,   ''",
+    "7.7/2, always-allow,                   cordoned and it is the last,   ''",
+    "7.7/2, block-for-eviction-if-contains-last-replica, cordoned and it is not in sync, ''",
   })
   void whoHasToLeave(String rule, String policy, String what, String expected) {
     ReplicaWorld world = ReplicaWorld.of(4, 3).set(Settings.Key.NODE_DRAIN_POLICY, policy);
@@ -98,16 +98,16 @@ final class EvictionPlannerTest {
   @ParameterizedTest
   @CsvSource({
     // The volume is detached, replica 1 has to leave. What else? Where it is attached for that
-    "7.7, nothing,                             node-2",
-    "7.7, nobody has to leave,                 ''",
-    "7.7, somebody has it attached,            ''",
-    "7.7, there is no place for another one,   ''",
-    "7.7, another one is being filled,         node-2",
-    "7.7, none can be filled here,             ''",
-    "7.7, the cluster goes down,               ''",
-    "7.7, only the one that leaves is well,    node-1",
-    "7.7, no node of it is ready,              ''",
-    "7.7, the volume is being deleted,         ''",
+    "7.7/5, nothing,                             node-2",
+    "7.7/5, nobody has to leave,                 ''",
+    "7.7/5, somebody has it attached,            ''",
+    "7.7/5, there is no place for another one,   ''",
+    "7.7/5, another one is being filled,         node-2",
+    "7.7/5, none can be filled here,             ''",
+    "7.7/5, the cluster goes down,               ''",
+    "7.7/5, only the one that leaves is well,    node-1",
+    "7.7/5, no node of it is ready,              ''",
+    "7.7/5, the volume is being deleted,         ''",
   })
   void aDetachedVolumeIsAttachedForIt(String rule, String what, String expected) {
     ReplicaWorld world = ReplicaWorld.of(4, 3);
@@ -172,6 +172,7 @@ final class EvictionPlannerTest {
 
   @Test
   void oneMoreIsMadeAndFilledBeforeTheOneThatLeavesIsTakenAway() {
+    // 7.7/3, 7.7/4
     ReplicaWorld world = ReplicaWorld.of(4, 3);
     world.node("node-2", now -> now.withScheduling(false, true));
     round(world);

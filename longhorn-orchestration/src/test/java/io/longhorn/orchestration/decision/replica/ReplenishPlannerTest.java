@@ -124,8 +124,8 @@ final class ReplenishPlannerTest {
     "7.5/1, the cluster goes down,       ''",
     "7.5/1, no record,                   ''",
     "7.5/1, the engine is unknown,       ''",
-    "7.5/1, migrating,                   7.5/1",
-    "7.5/1, two engines,                 7.5/1",
+    "3.3/1, migrating,                   7.5/1",
+    "3.3/1, two engines,                 7.5/1",
     "7.5/1, rebuilding switched off,     7.5/1",
     "7.5/1, no rebuild in this cluster,  7.5/1",
     "7.5/1, eight replicas already,      7.5/1",
@@ -454,14 +454,14 @@ final class ReplenishPlannerTest {
     assertThat(plan.reasons().getFirst().what().type()).isEqualTo(Names.REPLICAS);
   }
 
-  // ---- 7.4/7: best-effort -----------------------------------------------------------------------
+  // ---- 7.5/7: best-effort -----------------------------------------------------------------------
 
   @ParameterizedTest
   @CsvSource({
-    "7.4/7, node-3, BEST_EFFORT,  true,  new, healthy and none where it is attached",
-    "7.4/7, node-2, BEST_EFFORT,  true,  '',  one is there",
-    "7.4/7, node-3, DISABLED,     true,  '',  nobody wants it",
-    "7.4/7, node-3, BEST_EFFORT,  false, '',  no place there",
+    "7.5/7, node-3, BEST_EFFORT,  true,  new, healthy and none where it is attached",
+    "7.5/7, node-2, BEST_EFFORT,  true,  '',  one is there",
+    "7.5/7, node-3, DISABLED,     true,  '',  nobody wants it",
+    "7.5/7, node-3, BEST_EFFORT,  false, '',  no place there",
   })
   void aHealthyVolumeGetsOneMoreWhereItIsAttached(
       String rule,

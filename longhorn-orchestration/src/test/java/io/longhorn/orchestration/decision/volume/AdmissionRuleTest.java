@@ -84,10 +84,10 @@ final class AdmissionRuleTest {
   @ParameterizedTest
   @CsvSource({
     // locality, node, refused, rule
-    "STRICT_LOCAL, n1, false, 2.2 where its replica is",
-    "STRICT_LOCAL, n9, true,  2.2 where it has none",
-    "BEST_EFFORT,  n9, false, 2.2 only strict-local is bound",
-    "DISABLED,     n9, false, 2.2 only strict-local is bound",
+    "STRICT_LOCAL, n1, false, 2.2/1 where its replica is",
+    "STRICT_LOCAL, n9, true,  2.2/1 where it has none",
+    "BEST_EFFORT,  n9, false, 2.2/1 only strict-local is bound",
+    "DISABLED,     n9, false, 2.2/1 only strict-local is bound",
   })
   void strictLocal(DataLocality locality, String node, boolean isRefused, String rule) {
     MigrationFacts facts = MigrationFacts.attached();
@@ -111,11 +111,11 @@ final class AdmissionRuleTest {
   @ParameterizedTest
   @CsvSource({
     // migratable, engines there, may have one more, rule
-    "true,  0, true,  2.2",
-    "true,  1, true,  2.2 two sides of a migration",
-    "true,  2, false, 2.2 never three",
-    "false, 0, true,  2.2",
-    "false, 1, false, 2.2",
+    "true,  0, true,  2.2/2",
+    "true,  1, true,  2.2/2 two sides of a migration",
+    "true,  2, false, 2.2/2 never three",
+    "false, 0, true,  2.2/2",
+    "false, 1, false, 2.2/2",
   })
   void engines(boolean isMigratable, int there, boolean mayBe, String rule) {
     MigrationFacts facts = MigrationFacts.ready();

@@ -110,6 +110,7 @@ final class AttachmentTicketsTest {
         .isEqualTo(isDetached ? List.of("volume v is selected to detach from n1") : List.of());
   }
 
+  /** The levels of Rule 2.1 are the numbers behind B2. */
   @ParameterizedTest
   @CsvSource({
     // kind, state, cN, cM, robustness, tickets, attached to, without frontend, waits, rule
@@ -191,6 +192,7 @@ final class AttachmentTicketsTest {
         });
   }
 
+  /** Rule 2.3: what is asked for by hand may be given up by a setting. */
   @ParameterizedTest
   @CsvSource({
     // type, n1 is cordoned, setting, tickets left, told, rule
@@ -221,22 +223,22 @@ final class AttachmentTicketsTest {
   @ParameterizedTest
   @CsvSource({
     // kind, N, M, cN, cM, state, target is, ticket, satisfied, reason, rule
-    "migratable, n1, -,  n1, -,  ATTACHED,  -,     csi-attacher@n1,  true,  Attached, D",
-    "migratable, n1, -,  n1, -,  ATTACHED,  -,     longhorn-api@n1,  true,  Attached, D",
-    "migratable, n1, -,  n1, -,  ATTACHED,  -,     csi-attacher@n1!, false, AttachedWithIncompatibleParameters, D",
-    "migratable, n1, -,  n1, -,  ATTACHED,  -,     csi-attacher@n2,  false, Waiting, D",
-    "migratable, n1, -,  -,  -,  ATTACHING, -,     csi-attacher@n1,  false, Waiting, D",
-    "migratable, -,  -,  n1, -,  DETACHING, -,     csi-attacher@n1,  false, Waiting, D",
-    "migratable, n1, n2, n1, n2, ATTACHED,  ready, csi-attacher@n1,  true,  Attached, D the source",
-    "migratable, n1, n2, n1, n2, ATTACHED,  ready, csi-attacher@n2,  true,  Attached, D the target",
-    "migratable, n1, n2, n1, n2, ATTACHED,  ready, csi-attacher@n2!, false, Waiting, D does not fit",
-    "migratable, n1, n2, n1, n2, ATTACHED,  ready, longhorn-api@n2,  false, Waiting, D not a workload's",
-    "migratable, n1, n2, n1, n2, ATTACHED,  down,  csi-attacher@n2,  false, Waiting, D not ready",
-    "migratable, n1, n2, n1, -,  ATTACHED,  ready, csi-attacher@n2,  false, Waiting, D not yet",
-    "migratable, n1, -,  n1, n2, ATTACHED,  ready, csi-attacher@n2,  false, Waiting, D rolled back",
-    "migratable, n2, -,  n2, n2, ATTACHED,  ready, csi-attacher@n2,  true,  Attached, D confirmed",
-    "migratable, n2, -,  n2, n2, ATTACHED,  ready, csi-attacher@n1,  false, Waiting, D confirmed",
-    "shared,     n1, -,  n1, -,  ATTACHED,  -,     csi-attacher@n1,  false, NotShared, D of a share",
+    "migratable, n1, -,  n1, -,  ATTACHED,  -,     csi-attacher@n1,  true,  Attached, 2.7/3",
+    "migratable, n1, -,  n1, -,  ATTACHED,  -,     longhorn-api@n1,  true,  Attached, 2.7/3",
+    "migratable, n1, -,  n1, -,  ATTACHED,  -,     csi-attacher@n1!, false, AttachedWithIncompatibleParameters, 2.7/3",
+    "migratable, n1, -,  n1, -,  ATTACHED,  -,     csi-attacher@n2,  false, Waiting, 2.7/3",
+    "migratable, n1, -,  -,  -,  ATTACHING, -,     csi-attacher@n1,  false, Waiting, 2.7/3",
+    "migratable, -,  -,  n1, -,  DETACHING, -,     csi-attacher@n1,  false, Waiting, 2.7/3",
+    "migratable, n1, n2, n1, n2, ATTACHED,  ready, csi-attacher@n1,  true,  Attached, 2.7/3 the source",
+    "migratable, n1, n2, n1, n2, ATTACHED,  ready, csi-attacher@n2,  true,  Attached, 2.7/2 the target",
+    "migratable, n1, n2, n1, n2, ATTACHED,  ready, csi-attacher@n2!, false, Waiting, 2.7/2 does not fit",
+    "migratable, n1, n2, n1, n2, ATTACHED,  ready, longhorn-api@n2,  false, Waiting, 2.7/2 not a workload's",
+    "migratable, n1, n2, n1, n2, ATTACHED,  down,  csi-attacher@n2,  false, Waiting, 2.7/2 not ready",
+    "migratable, n1, n2, n1, -,  ATTACHED,  ready, csi-attacher@n2,  false, Waiting, 2.7/2 not yet",
+    "migratable, n1, -,  n1, n2, ATTACHED,  ready, csi-attacher@n2,  false, Waiting, 2.7/3 rolled back",
+    "migratable, n2, -,  n2, n2, ATTACHED,  ready, csi-attacher@n2,  true,  Attached, 2.7/3 confirmed",
+    "migratable, n2, -,  n2, n2, ATTACHED,  ready, csi-attacher@n1,  false, Waiting, 2.7/3 confirmed",
+    "shared,     n1, -,  n1, -,  ATTACHED,  -,     csi-attacher@n1,  false, NotShared, 2.7/1 of a share",
   })
   void satisfied(
       String kind,
@@ -270,7 +272,7 @@ final class AttachmentTicketsTest {
   /** A ticket that waits says what for: of a migration first, for that is what it waits for. */
   @Test
   void aTicketThatWaitsForAMigrationSaysWhatThatWaitsFor() {
-    // D, M15
+    // 2.7/2, M15
     MigrationFacts facts =
         MigrationFacts.ready().replicaProcess(MigrationFacts.c(3), InstanceView.State.STARTING);
     Plan plan =

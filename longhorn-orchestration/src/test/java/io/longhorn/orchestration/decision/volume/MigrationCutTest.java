@@ -24,9 +24,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * 10.3/4: migrations that begin, are confirmed, rolled back or cancelled, cut off after every
- * single write. The control plane dies there, something else happens, another one goes on: every
- * such run ends with one engine that owns the volume, three whole replicas and nothing left over;
- * and where nothing else happens, it ends as the run that was not cut off.
+ * single write (Rule 1.2). The control plane dies there, something else happens, another one goes
+ * on: every such run ends with one engine that owns the volume, three whole replicas and nothing
+ * left over; and where nothing else happens, it ends as the run that was not cut off.
  */
 final class MigrationCutTest {
   private static final String OLD = "node-1";

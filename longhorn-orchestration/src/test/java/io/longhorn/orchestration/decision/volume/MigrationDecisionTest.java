@@ -250,7 +250,7 @@ final class MigrationDecisionTest {
   /**
    * Longhorn #8735, #3206, #3401: two sources of truth, and nothing happens. Here every state of
    * the four fields, the tickets, both engines and the target's node has a decision that stands:
-   * taken again it is the same, and it never leaves the webhook's bounds (2.2).
+   * taken again it is the same, and it never leaves the webhook's bounds (2.2/3).
    */
   @Test
   void everyStateHasOneDecisionThatStands() {

@@ -55,18 +55,18 @@ final class MigrationEndTest {
   @ParameterizedTest
   @CsvSource({
     // engines (name@node, * the volume's), N, cN, cM, owner, who stays, rule
-    "v-e-0@n1* v-e-1@n2,  n2, n2, n2, -,     v-e-1, 3.4 confirmed",
-    "v-e-0@n1* v-e-1@n2,  n1, n1, n2, -,     v-e-0, 3.4 rolled back",
-    "v-e-0@n1* v-e-1@n2,  -,  n1, n2, -,     v-e-0, 3.4 crashed: the same engine (2.1)",
-    "v-e-0@n1* v-e-1@n2,  -,  n2, n2, -,     v-e-1, 3.4 confirmed then crashed (1.2)",
-    "v-e-0@n1* v-e-1@,    n1, n1, n2, -,     v-e-0, 3.4 never started",
+    "v-e-0@n1* v-e-1@n2,  n2, n2, n2, -,     v-e-1, 3.4/2 confirmed",
+    "v-e-0@n1* v-e-1@n2,  n1, n1, n2, -,     v-e-0, 3.4/2 rolled back",
+    "v-e-0@n1* v-e-1@n2,  -,  n1, n2, -,     v-e-0, 3.4/2 crashed: the same engine (2.1)",
+    "v-e-0@n1* v-e-1@n2,  -,  n2, n2, -,     v-e-1, 3.4/2 confirmed then crashed (1.2)",
+    "v-e-0@n1* v-e-1@,    n1, n1, n2, -,     v-e-0, 3.4/2 never started",
     "v-e-0@n1* v-e-1@n1,  n1, n1, n2, -,     -,     3.4 two there",
-    "v-e-0@n1* v-e-1@n1,  n1, n1, n2, v-e-1, v-e-1, 3.4 two there: the owner",
+    "v-e-0@n1* v-e-1@n1,  n1, n1, n2, v-e-1, v-e-1, 3.4/2 two there: the owner",
     "v-e-0@n1* v-e-1@n2,  n2, n1, n2, -,     -,     3.4 two match",
-    "v-e-1@n2,            -,  -,  n2, -,     v-e-1, 3.4 the first fallback: where it was to go",
-    "v-e-0@n3* v-e-1@n2,  -,  -,  n2, -,     v-e-1, 3.4 the first fallback",
-    "v-e-0@*,             -,  -,  n2, -,     v-e-0, 3.4 the only one (#11479)",
-    "v-e-0@n3*,           n1, n1, n2, -,     v-e-0, 3.4 the only one wherever it is",
+    "v-e-1@n2,            -,  -,  n2, -,     v-e-1, 3.4/2 the first fallback: where it was to go",
+    "v-e-0@n3* v-e-1@n2,  -,  -,  n2, -,     v-e-1, 3.4/2 the first fallback",
+    "v-e-0@*,             -,  -,  n2, -,     v-e-0, 3.4/2 the only one (#11479)",
+    "v-e-0@n3*,           n1, n1, n2, -,     v-e-0, 3.4/2 the only one wherever it is",
     "v-e-0@n3* v-e-1@n3,  n1, n1, n2, -,     -,     3.4 no one matches",
     "v-e-0@* v-e-1@,      -,  -,  -,  -,     -,     3.4 an empty node matches nothing",
     "-,                   n1, n1, n2, -,     -,     3.4 none",
@@ -448,9 +448,9 @@ final class MigrationEndTest {
   @ParameterizedTest
   @CsvSource({
     // O is the volume's, G is, N, M, cN, cM, the volume's then, rule
-    "true,  true,  n1, n2, n1, n2, v-e-0, 3.4 two (#4827)",
-    "false, false, n1, n2, n1, n2, v-e-0, 3.4 none",
-    "false, true,  n1, n2, n1, n2, v-e-1, 3.4 one: whichever it is",
+    "true,  true,  n1, n2, n1, n2, v-e-0, 3.4/1 two (#4827)",
+    "false, false, n1, n2, n1, n2, v-e-0, 3.4/1 none",
+    "false, true,  n1, n2, n1, n2, v-e-1, 3.4/1 one: whichever it is",
   })
   void whatTheFlagsSayIsPutRight(
       boolean isSource,

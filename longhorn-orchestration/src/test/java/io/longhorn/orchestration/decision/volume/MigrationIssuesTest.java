@@ -250,7 +250,7 @@ final class MigrationIssuesTest {
   /** Two migrations one after the other, before what stood by has taken its directories over. */
   @Test
   void aSecondMigrationDoesNotTakeDownWhatStillHoldsADirectory() {
-    // P9, 3.5
+    // P9, 3.5/1
     MigrationFacts facts = MigrationFacts.ready().nodes("n2", "", "n1", "n2").without("n1");
     facts.owner(MigrationFacts.G_ID);
     cycle(facts);
@@ -278,7 +278,9 @@ final class MigrationIssuesTest {
     }
   }
 
-  /** D: a target whose migration is being ended is not attached (the ticket came back too soon). */
+  /**
+   * 2.7/2: a target whose migration is being ended is not attached (the ticket came back too soon).
+   */
   @Test
   void aTicketThatComesBackWhileARollBackEndsIsNotSatisfied() {
     MigrationFacts facts = MigrationFacts.ready().nodes("n1", "", "n1", "n2");
@@ -295,7 +297,7 @@ final class MigrationIssuesTest {
   @Test
   void aMigrationBeginsWhenTheDirectoriesHaveChangedHands() {
     MigrationFacts facts = MigrationFacts.attached().ticket("n1").ticket("n2");
-    // 3.5: the process of an upgrade that stood by is the volume's now, the old one still serves.
+    // 5.7/1: the process of an upgrade that stood by is the volume's now, the old one still serves.
     facts.replica(MigrationFacts.r(3), old -> old.with(old.spec().withEngine("", false)));
     Replica next = facts.clone(3, 1, O);
     facts.put(next.with(next.spec().withEngine(O, true)));
@@ -329,7 +331,7 @@ final class MigrationIssuesTest {
     assertThat(facts.volume().isMigrating()).isFalse();
   }
 
-  /** 3.5, I9: whether one that cannot be seen still serves, its engine says. */
+  /** 3.5/1, I9: whether one that cannot be seen still serves, its engine says. */
   @Test
   void whatHoldsADirectoryOnANodeThatIsDownGoesOnlyWhenItsEngineHasLostIt() {
     MigrationFacts facts = MigrationFacts.attached().ticket("n1");

@@ -81,41 +81,41 @@ final class PromotionPlannerTest {
       value = {
         // rule | what is different | modes | node-1: before, now | node-2 | node-3 | which is
         // promoted | what becomes of them
-        // Rule 3.5: one at a time, in the order of their names.
-        "3.5 | - | RW,RW,RW | HRUNNING RUNNING | HRUNNING RUNNING | HRUNNING RUNNING | 1 | s,A s,A s,A",
-        "3.5 | - | RW,RW,RW | RUNNING HRUNNING | HRUNNING RUNNING | HRUNNING RUNNING | 2 | sx,A s,A s,A",
-        "3.5 | - | RW,RW,RW | RUNNING HRUNNING | RUNNING HRUNNING | HRUNNING RUNNING | 3 | sx,A sx,A s,A",
-        "3.5 | - | RW,RW,RW | RUNNING HRUNNING | RUNNING HRUNNING | RUNNING HRUNNING | - | sx,A sx,A sx,A",
-        "3.5 | - | RW,RW,RW | - HRUNNING | - HRUNNING | - HRUNNING | - | A A A",
-        // Rule 3.5: the next one only when the one before is in sync again.
-        "3.5 | - | WO,RW,RW | RUNNING HRUNNING | HRUNNING RUNNING | HRUNNING RUNNING | - | sx,A s,A s,A",
-        "3.5 | - | ERR,RW,RW | RUNNING HRUNNING | HRUNNING RUNNING | HRUNNING RUNNING | - | sx,A s,A s,A",
-        // Rule 3.5: one that does not run, or is out of reach, is not waited for.
-        "3.5 | - | ERR,RW,RW | - ERROR | HRUNNING RUNNING | HRUNNING RUNNING | 2 | A s,A s,A",
-        "3.5 | - | ERR,RW,RW | HUNKNOWN UNKNOWN | HRUNNING RUNNING | HRUNNING RUNNING | 2 | s,A s,A s,A",
-        // Rule 3.5: a directory that nobody holds any more comes first: it is out until then.
-        "3.5 | - | RW,RW,ERR | HRUNNING RUNNING | HRUNNING RUNNING | ERROR RUNNING | 3 | s,A s,A sx,A",
-        "3.5 | - | RW,RW,ERR | HRUNNING RUNNING | HRUNNING RUNNING | - RUNNING | 3 | s,A s,A A",
-        // Rule 3.5: while it comes back it is left alone.
-        "3.5 | - | WO,RW,RW | HRUNNING RUNNING | HRUNNING RUNNING | HRUNNING RUNNING | 2 | s,A s,A s,A",
-        // Rule 3.5: the last one in sync is not touched.
-        "3.5 | - | RW,ERR,ERR | HRUNNING RUNNING | - ERROR | - ERROR | - | s,A A A",
-        // Rule 3.5: it is not there yet: who has it goes on.
-        "3.5 | - | RW,RW,RW | HRUNNING STARTING | HRUNNING STOPPED | HRUNNING ERROR | - | s,A s,A s,A",
-        "3.5 | data=DEGRADED | RW,RW,ERR | HRUNNING RUNNING | HRUNNING RUNNING | - ERROR | 1 | s,A s,A A",
-        // Rule 3.5: not while the engines are not settled.
-        "3.5 | state=DETACHING | RW,RW,RW | HRUNNING RUNNING | HRUNNING RUNNING | HRUNNING RUNNING | - | s,A s,A s,A",
-        "3.5 | state=ATTACHING | RW,RW,RW | HRUNNING RUNNING | HRUNNING RUNNING | HRUNNING RUNNING | - | s,A s,A s,A",
-        "3.5 | M=node-2 | RW,RW,RW | HRUNNING RUNNING | HRUNNING RUNNING | HRUNNING RUNNING | - | s,A s,A s,A",
-        "3.5 | cM=node-2 | RW,RW,RW | HRUNNING RUNNING | HRUNNING RUNNING | HRUNNING RUNNING | - | s,A s,A s,A",
-        "3.5 | engines=2 | RW,RW,RW | HRUNNING RUNNING | HRUNNING RUNNING | HRUNNING RUNNING | - | s,A s,A s,A",
-        // Rule 3.5: what an earlier upgrade left is seen to although the next one goes on.
-        "3.5 | spec=v3 | RW,RW,RW | RUNNING HRUNNING | HRUNNING RUNNING | HRUNNING RUNNING | 2 | sx,A s,A s,A",
-        // Rule 3.5: detached, nobody serves any more.
-        "3.5 | state=DETACHED | ERR,ERR,ERR | HUNKNOWN STOPPED | STOPPED STOPPED | - STOPPED | - | sx,A sx,A A",
+        // Rule 5.7/1: one at a time, in the order of their names.
+        "5.7/1 | - | RW,RW,RW | HRUNNING RUNNING | HRUNNING RUNNING | HRUNNING RUNNING | 1 | s,A s,A s,A",
+        "5.7/1 | - | RW,RW,RW | RUNNING HRUNNING | HRUNNING RUNNING | HRUNNING RUNNING | 2 | sx,A s,A s,A",
+        "5.7/1 | - | RW,RW,RW | RUNNING HRUNNING | RUNNING HRUNNING | HRUNNING RUNNING | 3 | sx,A sx,A s,A",
+        "5.7/1 | - | RW,RW,RW | RUNNING HRUNNING | RUNNING HRUNNING | RUNNING HRUNNING | - | sx,A sx,A sx,A",
+        "5.7/1 | - | RW,RW,RW | - HRUNNING | - HRUNNING | - HRUNNING | - | A A A",
+        // Rule 5.7/2: the next one only when the one before is in sync again.
+        "5.7/2 | - | WO,RW,RW | RUNNING HRUNNING | HRUNNING RUNNING | HRUNNING RUNNING | - | sx,A s,A s,A",
+        "5.7/2 | - | ERR,RW,RW | RUNNING HRUNNING | HRUNNING RUNNING | HRUNNING RUNNING | - | sx,A s,A s,A",
+        // Rule 5.7/1: one that does not run, or is out of reach, is not waited for.
+        "5.7/1 | - | ERR,RW,RW | - ERROR | HRUNNING RUNNING | HRUNNING RUNNING | 2 | A s,A s,A",
+        "5.7/1 | - | ERR,RW,RW | HUNKNOWN UNKNOWN | HRUNNING RUNNING | HRUNNING RUNNING | 2 | s,A s,A s,A",
+        // Rule 5.7/1: a directory that nobody holds any more comes first: it is out until then.
+        "5.7/1 | - | RW,RW,ERR | HRUNNING RUNNING | HRUNNING RUNNING | ERROR RUNNING | 3 | s,A s,A sx,A",
+        "5.7/1 | - | RW,RW,ERR | HRUNNING RUNNING | HRUNNING RUNNING | - RUNNING | 3 | s,A s,A A",
+        // Rule 5.7/2: while it comes back it is left alone.
+        "5.7/2 | - | WO,RW,RW | HRUNNING RUNNING | HRUNNING RUNNING | HRUNNING RUNNING | 2 | s,A s,A s,A",
+        // Rule 5.7/2: the last one in sync is not touched.
+        "5.7/2 | - | RW,ERR,ERR | HRUNNING RUNNING | - ERROR | - ERROR | - | s,A A A",
+        // Rule 5.7/1: it is not there yet: who has it goes on.
+        "5.7/1 | - | RW,RW,RW | HRUNNING STARTING | HRUNNING STOPPED | HRUNNING ERROR | - | s,A s,A s,A",
+        "5.7/1 | data=DEGRADED | RW,RW,ERR | HRUNNING RUNNING | HRUNNING RUNNING | - ERROR | 1 | s,A s,A A",
+        // Rule 5.7/1: not while the engines are not settled.
+        "5.7/1 | state=DETACHING | RW,RW,RW | HRUNNING RUNNING | HRUNNING RUNNING | HRUNNING RUNNING | - | s,A s,A s,A",
+        "5.7/1 | state=ATTACHING | RW,RW,RW | HRUNNING RUNNING | HRUNNING RUNNING | HRUNNING RUNNING | - | s,A s,A s,A",
+        "5.7/1 | M=node-2 | RW,RW,RW | HRUNNING RUNNING | HRUNNING RUNNING | HRUNNING RUNNING | - | s,A s,A s,A",
+        "5.7/1 | cM=node-2 | RW,RW,RW | HRUNNING RUNNING | HRUNNING RUNNING | HRUNNING RUNNING | - | s,A s,A s,A",
+        "5.7/1 | engines=2 | RW,RW,RW | HRUNNING RUNNING | HRUNNING RUNNING | HRUNNING RUNNING | - | s,A s,A s,A",
+        // Rule 5.7/1: what an earlier upgrade left is seen to although the next one goes on.
+        "5.7/1 | spec=v3 | RW,RW,RW | RUNNING HRUNNING | HRUNNING RUNNING | HRUNNING RUNNING | 2 | sx,A s,A s,A",
+        // Rule 5.7/1: detached, nobody serves any more.
+        "5.7/1 | state=DETACHED | ERR,ERR,ERR | HUNKNOWN STOPPED | STOPPED STOPPED | - STOPPED | - | sx,A sx,A A",
         // Rule 8/6: out of reach, who has it keeps it until it is known.
-        "3.5 | - | RW,RW,ERR | HRUNNING RUNNING | HRUNNING RUNNING | HUNKNOWN ERROR | 1 | s,A s,A s,A",
-        "3.5 | deleted | RW,RW,RW | RUNNING HRUNNING | RUNNING HRUNNING | RUNNING HRUNNING | - | s,A s,A s,A",
+        "5.7/1 | - | RW,RW,ERR | HRUNNING RUNNING | HRUNNING RUNNING | HUNKNOWN ERROR | 1 | s,A s,A s,A",
+        "5.7/1 | deleted | RW,RW,RW | RUNNING HRUNNING | RUNNING HRUNNING | RUNNING HRUNNING | - | s,A s,A s,A",
       })
   void oneStep(
       String rule,
@@ -165,7 +165,7 @@ final class PromotionPlannerTest {
     "STARTING, false",
   })
   void anObjectGoesWhenItsProcessHas(InstanceView.State state, boolean isGone) {
-    // 3.5
+    // 3.5/1
     SmallCluster cluster = UpgradeFacts.attached();
     directory(cluster, 1, state.name(), "HRUNNING");
     String name =
@@ -197,7 +197,7 @@ final class PromotionPlannerTest {
     "engines=2, v-e-7, false",
   })
   void whoHasAJobStays(String facts, String engine, boolean stays) {
-    // 3.5
+    // 3.5/1
     SmallCluster cluster = UpgradeFacts.with(UpgradeFacts.attached(), facts);
     Replica standby = UpgradeFacts.standby(cluster, "node-2", "v2", "RUNNING");
     cluster.put(standby.with(standby.spec().withEngine(engine, false)));
@@ -221,16 +221,16 @@ final class PromotionPlannerTest {
   @ParameterizedTest
   @CsvSource({
     // flags of the two objects of one directory; is a member; flags in the end; is deleted
-    // 3.5, #7396: a plan cut off between the two leaves none of its own, or two.
+    // 3.5/3, #7396: a plan cut off between the two leaves none of its own, or two.
     "s, s, true, sx A, false",
     "A, A, true, sx A, false",
-    // 3.5, #7396: the only object of a directory whose data is the volume's is the volume's.
+    // 3.5/3, #7396: the only object of a directory whose data is the volume's is the volume's.
     "s, -, true, A, false",
     "-, s, true, A, false",
-    // 3.5: of one whose data is not, the directory goes with the last object.
+    // 3.5/2: of one whose data is not, the directory goes with the last object.
     "s, -, false, sx, true",
     "-, s, false, sx, true",
-    // 3.5, #5632: not while another object names it
+    // 3.5/2, #5632: not while another object names it
     "s, s, false, sx sx, false",
     "A, s, false, A sx, false",
     "s, A, true, sx A, false",

@@ -293,7 +293,7 @@ final class UpgradePlannerTest {
 
   @Test
   void theSwitchIsAskedOfTheInstanceManagerThatHasTheProcess() {
-    // 5.5: whatever image it is of; not of the default one.
+    // Rule 5.5: whatever image it is of; not of the default one.
     SmallCluster cluster = UpgradeFacts.with(UpgradeFacts.attached(), "spec=v2");
     standbys(cluster, "1:RUNNING 2:RUNNING 3:RUNNING");
     cluster.put(
@@ -313,7 +313,7 @@ final class UpgradePlannerTest {
 
   @Test
   void nobodyIsAskedWhileThatInstanceManagerIsOutOfReach() {
-    // 5.5
+    // Rule 5.5
     SmallCluster cluster = UpgradeFacts.with(UpgradeFacts.attached(), "spec=v2");
     standbys(cluster, "1:RUNNING 2:RUNNING 3:RUNNING");
     cluster.host("node-1").isFrozen = true;

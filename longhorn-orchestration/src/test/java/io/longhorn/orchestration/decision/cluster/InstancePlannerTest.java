@@ -1,0 +1,127 @@
+package io.longhorn.orchestration.decision.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.longhorn.api.cluster.Engine;
+import io.longhorn.api.cluster.InstanceView;
+import io.longhorn.api.cluster.Replica;
+import io.longhorn.orchestration.decision.Action;
+import io.longhorn.orchestration.decision.Draft;
+import io.longhorn.orchestration.decision.ManagerSeen;
+import io.longhorn.orchestration.decision.SmallCluster;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Section 6.2, what follows from it: where a process is looked for, when one is started. */
+final class InstancePlannerTest {
+  private static final String ENGINE = "v-e-0";
+
+  private static SmallCluster detached() {
+    SmallCluster cluster = new SmallCluster(3);
+    cluster.create("v", 3);
+    return cluster.settle();
+  }
+
+  /** Words are the state, and whether it counts as started. */
+  private static InstanceView instance(SmallCluster cluster, String node, String words) {
+    String[] parts = words.split(" ");
+    InstanceView.State state = InstanceView.State.valueOf(parts[0]);
+    boolean isStarted = parts.length > 1;
+    return state == InstanceView.State.STOPPED
+        ? InstanceView.NONE
+        : new InstanceView(state, isStarted, cluster.manager(node).name(), "u", 5, "");
+  }
+
+  private static void put(SmallCluster cluster, String words, boolean isWanted, boolean isEngine) {
+    InstanceView instance = instance(cluster, "node-1", words);
+    Engine engine = cluster.engine("v");
+    Replica replica = cluster.replicaOn("v", "node-1");
+    if (isEngine) {
+      cluster.put(
+          engine
+              .with(engine.spec().on("node-1", "").withWanted(isWanted))
+              .with(engine.status().with(instance)));
+    } else {
+      cluster.put(replica.wanted(isWanted).with(new Replica.Status(true, false, instance)));
+    }
+  }
+
+  private static String asked(SmallCluster cluster) {
+    Draft draft = new Draft(cluster.view());
+    InstancePlanner.act(draft, "v");
+    List<Action> actions = draft.plan().actions();
+    return actions.stream()
+        .filter(Action.ProcessAction.class::isInstance)
+        .map(action -> action.getClass().getSimpleName())
+        .collect(Collectors.joining(" "));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    // rule, engine or replica, what is known of it, wanted; what is asked for
+    "6.2/11, engine,  STOPPED,         true,  StartEngine",
+    "6.2/11, engine,  STOPPED,         false, ''",
+    "6.2/11, engine,  ERROR,           true,  StartEngine",
+    "6.2/11, engine,  ERROR started,   true,  ''",
+    "6.2/11, engine,  UNKNOWN started, true,  ''",
+    "6.2/11, engine,  UNKNOWN,         true,  ''",
+    "6.2/11, engine,  STARTING,        true,  ''",
+    "6.2/11, engine,  STOPPING,        true,  ''",
+    "6.2/11, replica, STOPPED,         true,  StartReplica",
+    "6.2/11, replica, STOPPED,         false, ''",
+    "6.2/11, replica, ERROR started,   true,  StartReplica",
+    "6.2/11, replica, UNKNOWN started, true,  ''",
+    "6.2/11, replica, STARTING,        true,  ''",
+    "6.2/11, replica, STOPPING,        true,  ''",
+  })
+  void startedIsWhatDoesNotRun(
+      String rule, String kind, String known, boolean isWanted, String expected) {
+    SmallCluster cluster = detached();
+    put(cluster, known, isWanted, kind.equals("engine"));
+    assertThat(asked(cluster)).as(rule).isEqualTo(expected);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "6.2/11, engine,  RUNNING, false",
+    "6.2/11, engine,  STOPPED, true",
+    "6.2/11, replica, RUNNING, false",
+    "6.2/11, replica, ERROR,   true",
+  })
+  void nothingIsStartedThatMayRunElsewhere(
+      String rule, String kind, ManagerSeen.State there, boolean isStarted) {
+    // #6552: one engine alive in two instance managers
+    SmallCluster cluster = detached();
+    boolean isEngine = kind.equals("engine");
+    put(cluster, "STOPPED", true, isEngine);
+    String name = isEngine ? ENGINE : cluster.replicaOn("v", "node-1").name();
+    cluster.host("node-2").processes.put(name, cluster.child(there));
+    assertThat(asked(cluster))
+        .as(rule)
+        .isEqualTo(
+            isStarted
+                ? "Start" + (isEngine ? "Engine" : "Replica") + " ForgetInstance"
+                : "StopInstance");
+  }
+
+  @Test
+  void whatRunsWhereItIsNotWantedCountsAsCrashed() {
+    // 6.2/10
+    SmallCluster cluster = detached();
+    cluster.attach("v", "node-1");
+    cluster.settle();
+    Engine engine = cluster.engine("v");
+    cluster.put(engine.with(engine.spec().on("node-2", "")));
+    Draft draft = new Draft(cluster.view());
+    InstancePlanner.observe(draft, "v");
+    cluster.store(draft.plan().actions());
+    InstanceView now = cluster.engine("v").status().instance();
+    assertThat(now.currentState()).isEqualTo(InstanceView.State.ERROR);
+    assertThat(now.isStarted()).isTrue();
+    assertThat(now.message()).isEqualTo("it runs in instance-manager-node-1 and belongs on node-2");
+    assertThat(cluster.told.getLast().reason()).isEqualTo("EngineCrashed");
+  }
+}
