@@ -1,5 +1,6 @@
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.URL;
 import java.net.URLClassLoader;
@@ -9,6 +10,8 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -28,65 +31,69 @@ import org.junit.platform.launcher.core.LauncherExecutionRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
 
 /**
- * Changes one rule at a time, compiles the class, and runs the decision tests, then the scenario
- * files, until one of them fails. Run by the script beside it.
+ * Changes one rule at a time, compiles its class into a folder of its own, and runs the tests that
+ * are to notice: what {@link LonghornRules} puts back, and {@link OtherRules}. Run by the script
+ * beside it.
  */
 final class Mutations {
   private static final Path MAIN = Path.of("src/main/java/io/longhorn/orchestration/decision");
   private static final Path TESTS = Path.of("src/test/java");
   private static final int PATIENCE_SECONDS = 300;
 
-  /**
-   * One change.
-   *
-   * @param name whose rule it puts back, or what it changes
-   * @param file below the decision package
-   * @param before there exactly once; several lines as they stand
-   * @param after instead
-   */
-  record Mutation(String name, String file, String before, String after) {}
-
   /** What a change did: the first test that failed, or nothing. */
   record Outcome(Mutation mutation, Optional<String> caughtBy, String trouble) {}
-
-  private static final List<Mutation> ALL = MutationTable.all();
 
   public static void main(String[] words) throws Exception {
     Logger.getLogger("").setLevel(Level.OFF);
     List<Mutation> chosen =
-        ALL.stream()
+        Stream.concat(LonghornRules.ALL.stream(), OtherRules.ALL.stream())
             .filter(one -> words.length == 0 || Stream.of(words).anyMatch(one.name()::contains))
             .toList();
-    Outcome none = run(new Mutation("nothing is changed", "", "", ""));
+    SortedMap<String, String> classes = testClasses();
+    String all = String.join(" ", chosen.stream().map(Mutation::tests).toList());
+    Outcome none = run(new Mutation("nothing is changed", "", "", "", all), classes);
     if (none.caughtBy().isPresent() || !none.trouble().isEmpty()) {
       System.out.println("without any change: " + none.caughtBy().orElse("") + none.trouble());
       System.exit(2);
     }
-    List<Outcome> outcomes = new ArrayList<>();
+    int caught = 0;
     for (Mutation mutation : chosen) {
       long begin = System.nanoTime();
-      Outcome outcome = run(mutation);
-      outcomes.add(outcome);
+      Outcome outcome = run(mutation, classes);
+      caught += outcome.caughtBy().isPresent() ? 1 : 0;
       System.out.printf(
-          "%-12s %-72s %4d s  %s%n",
+          "%-10s %-80s %3d s  %s%n",
           outcome.caughtBy().isPresent() ? "caught" : "NOT CAUGHT",
           mutation.name(),
           (System.nanoTime() - begin) / 1_000_000_000,
           outcome.caughtBy().orElse(outcome.trouble()));
     }
-    long caught = outcomes.stream().filter(one -> one.caughtBy().isPresent()).count();
-    System.out.println(caught + " of " + outcomes.size() + " caught");
-    System.exit(caught == outcomes.size() ? 0 : 1);
+    System.out.println(caught + " of " + chosen.size() + " caught");
+    System.exit(caught == chosen.size() ? 0 : 1);
   }
 
-  private static Outcome run(Mutation mutation) throws Exception {
+  /** By simple name. */
+  private static SortedMap<String, String> testClasses() throws IOException {
+    TreeMap<String, String> found = new TreeMap<>();
+    try (Stream<Path> files = Files.walk(TESTS)) {
+      files
+          .map(file -> TESTS.relativize(file).toString())
+          .filter(file -> file.endsWith("Test.java"))
+          .map(file -> file.replace(".java", "").replace('/', '.'))
+          .forEach(name -> found.put(name.substring(name.lastIndexOf('.') + 1), name));
+    }
+    return found;
+  }
+
+  private static Outcome run(Mutation mutation, SortedMap<String, String> classes)
+      throws Exception {
     Path folder = Files.createTempDirectory("mutation");
     try {
       String trouble = mutation.file().isEmpty() ? "" : compile(mutation, folder);
       if (!trouble.isEmpty()) {
         return new Outcome(mutation, Optional.empty(), trouble);
       }
-      return test(mutation, folder);
+      return test(mutation, folder, classes);
     } finally {
       try (Stream<Path> files = Files.walk(folder)) {
         files.sorted(Comparator.reverseOrder()).forEach(file -> file.toFile().delete());
@@ -105,11 +112,12 @@ final class Mutations {
     Files.writeString(changed, text.replace(mutation.before(), mutation.after()));
     JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
     String path = System.getProperty("ours") + ":" + System.getProperty("java.class.path");
+    ByteArrayOutputStream said = new ByteArrayOutputStream();
     int result =
         compiler.run(
             null,
-            null,
-            null,
+            said,
+            said,
             "-nowarn",
             "-proc:none",
             "-d",
@@ -117,10 +125,20 @@ final class Mutations {
             "-cp",
             path,
             changed.toString());
-    return result == 0 ? "" : "does not compile";
+    return result == 0 ? "" : "does not compile: " + said;
   }
 
-  private static Outcome test(Mutation mutation, Path folder) throws Exception {
+  private static Outcome test(
+      Mutation mutation, Path folder, SortedMap<String, String> classes) throws Exception {
+    List<String> names = new ArrayList<>();
+    for (String simple : mutation.tests().split(" ")) {
+      if (!classes.containsKey(simple)) {
+        return new Outcome(mutation, Optional.empty(), "there is no test " + simple);
+      }
+      if (!names.contains(classes.get(simple))) {
+        names.add(classes.get(simple));
+      }
+    }
     List<URL> urls = new ArrayList<>();
     urls.add(folder.toUri().toURL());
     for (String entry : System.getProperty("ours").split(":")) {
@@ -131,16 +149,11 @@ final class Mutations {
       thread.setDaemon(true);
       return thread;
     });
-    try (URLClassLoader loader = new URLClassLoader(urls.toArray(URL[]::new), Mutations.class.getClassLoader())) {
+    ClassLoader theirs = Mutations.class.getClassLoader();
+    try (URLClassLoader loader = new URLClassLoader(urls.toArray(URL[]::new), theirs)) {
       Future<Optional<String>> tests = one.submit(() -> {
         Thread.currentThread().setContextClassLoader(loader);
-        for (List<String> group : groups()) {
-          Optional<String> failed = execute(loader, group);
-          if (failed.isPresent()) {
-            return failed;
-          }
-        }
-        return Optional.empty();
+        return execute(loader, names);
       });
       try {
         return new Outcome(mutation, tests.get(PATIENCE_SECONDS, TimeUnit.SECONDS), "");
@@ -151,22 +164,6 @@ final class Mutations {
     } finally {
       one.shutdownNow();
     }
-  }
-
-  /** The tables first, then what takes longer. */
-  private static List<List<String>> groups() throws IOException {
-    List<String> decisions = new ArrayList<>();
-    try (Stream<Path> files = Files.walk(TESTS.resolve("io/longhorn/orchestration/decision"))) {
-      files
-          .filter(file -> file.toString().endsWith("Test.java"))
-          .map(file -> TESTS.relativize(file).toString().replace('/', '.').replaceAll("\\.java$", ""))
-          .sorted()
-          .forEach(decisions::add);
-    }
-    List<String> random = decisions.stream().filter(name -> name.contains("Random")).toList();
-    decisions.removeAll(random);
-    return List.of(
-        decisions, List.of("io.longhorn.orchestration.scenario.ScenarioTest"), random);
   }
 
   private static Optional<String> execute(ClassLoader loader, List<String> classes)
@@ -184,8 +181,9 @@ final class Mutations {
             if (result.getStatus() == TestExecutionResult.Status.FAILED) {
               failed.add(
                   test.getUniqueId().replaceAll(".*\\[class:[\\w.]*?(\\w+)\\].*", "$1")
-                      + ": "
-                      + test.getDisplayName());
+                      + "."
+                      + test.getUniqueId().replaceAll(".*\\[(?:method|test-template):(\\w+).*", "$1")
+                      + (test.getDisplayName().endsWith("()") ? "" : " " + test.getDisplayName()));
               stop.cancel();
             }
           }

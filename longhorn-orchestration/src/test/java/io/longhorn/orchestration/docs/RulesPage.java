@@ -34,6 +34,7 @@ final class RulesPage {
     for (String ending : List.of(".java", ".scenario", ".csv")) {
       SourceFolder.below(sources.resolve("test"), ending)
           .without("docs")
+          .without("mutations")
           .named()
           .forEach(
               (rule, files) -> tests.computeIfAbsent(rule, _ -> new TreeSet<>()).addAll(files));

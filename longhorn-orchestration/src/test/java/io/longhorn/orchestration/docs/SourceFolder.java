@@ -54,7 +54,7 @@ record SourceFolder(SortedMap<String, String> files) {
   /** Those that are not in a folder of that name: what makes the pages proves nothing. */
   SourceFolder without(String folder) {
     TreeMap<String, String> rest = new TreeMap<>(files);
-    rest.keySet().removeIf(path -> path.contains("/" + folder + "/"));
+    rest.keySet().removeIf(path -> ("/" + path).contains("/" + folder + "/"));
     return new SourceFolder(rest);
   }
 

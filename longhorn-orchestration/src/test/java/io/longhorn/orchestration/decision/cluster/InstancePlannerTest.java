@@ -2,14 +2,19 @@ package io.longhorn.orchestration.decision.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.longhorn.api.EngineId;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.Replica;
 import io.longhorn.orchestration.decision.Action;
+import io.longhorn.orchestration.decision.ClusterView;
 import io.longhorn.orchestration.decision.Draft;
+import io.longhorn.orchestration.decision.EngineSeen;
 import io.longhorn.orchestration.decision.ManagerSeen;
 import io.longhorn.orchestration.decision.SmallCluster;
 import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -18,7 +23,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Section 6.2, what follows from it: where a process is looked for, when one is started. */
 final class InstancePlannerTest {
   private static final String ENGINE = "v-e-0";
-
   private static SmallCluster detached() {
     SmallCluster cluster = new SmallCluster(3);
     cluster.create("v", 3);
@@ -105,6 +109,79 @@ final class InstancePlannerTest {
             isStarted
                 ? "Start" + (isEngine ? "Engine" : "Replica") + " ForgetInstance"
                 : "StopInstance");
+  }
+
+  /** H1, H3, #10495: two processes that have the same files open, and each its own idea of them. */
+  @Test
+  void whatIsStartedBesideAnotherOfItsDirectoryStandsBy() {
+    SmallCluster cluster = detached();
+    cluster.attach("v", "node-1");
+    cluster.settle();
+    Replica own = cluster.replicaOn("v", "node-2");
+    cluster.put(
+        new Replica(
+            own.name() + "-1",
+            own.spec().withEngine("v-e-1", false),
+            new Replica.Status(true, false, InstanceView.NONE)));
+    Draft draft = new Draft(cluster.view());
+    InstancePlanner.act(draft, "v");
+    assertThat(draft.plan().actions())
+        .singleElement()
+        .satisfies(action -> {
+          Action.StartReplica start = (Action.StartReplica) action;
+          assertThat(start.replica().name()).isEqualTo(own.name() + "-1");
+          assertThat(start.isStandby()).isTrue();
+        });
+    // Alone it has its directory to itself.
+    cluster.crash("node-2", own.name());
+    cluster.objects.remove(own.key());
+    cluster.put(
+        new Replica(own.name() + "-1", own.spec(), new Replica.Status(true, false, InstanceView.NONE)));
+    Draft alone = new Draft(cluster.view());
+    InstancePlanner.act(alone, "v");
+    assertThat(alone.plan().actions())
+        .filteredOn(Action.StartReplica.class::isInstance)
+        .singleElement()
+        .satisfies(
+            action -> assertThat(((Action.StartReplica) action).isStandby()).isFalse());
+  }
+
+  @Test
+  void whatNoObjectWantsIsStoppedWhereverItRuns() {
+    // #6552
+    SmallCluster cluster = detached();
+    cluster.host("node-3").processes.put(ENGINE, cluster.child(ManagerSeen.State.RUNNING));
+    assertThat(asked(cluster)).isEqualTo("StopInstance");
+    cluster.host("node-3").processes.put(ENGINE, cluster.child(ManagerSeen.State.STOPPED));
+    assertThat(asked(cluster)).isEqualTo("ForgetInstance");
+    cluster.host("node-3").processes.remove(ENGINE);
+    cluster.host("node-3").processes.put("w-e-0", cluster.child(ManagerSeen.State.RUNNING));
+    assertThat(asked(cluster)).as("of another volume").isEmpty();
+  }
+
+  @Test
+  void anEngineIsBelievedOnlyAsTheProcessThatItIs() {
+    // #9216: who answers under the name may be another start of it
+    SmallCluster cluster = detached();
+    cluster.attach("v", "node-1");
+    cluster.settle();
+    Engine before = cluster.engine("v");
+    ClusterView view = cluster.view();
+    EngineSeen said = view.engine(ENGINE).orElseThrow();
+    view.seen(
+        ENGINE,
+        new EngineSeen(
+            said.pid() + 1,
+            Optional.of(new EngineId(new UUID(8, 77))),
+            said.image(),
+            false,
+            said.generation() + 1,
+            "",
+            List.of(),
+            said.replicas()));
+    Draft draft = new Draft(view);
+    InstancePlanner.observe(draft, "v");
+    assertThat(draft.engineOf(cluster.volume("v"))).hasValue(before);
   }
 
   @Test
