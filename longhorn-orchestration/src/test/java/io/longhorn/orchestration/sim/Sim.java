@@ -150,7 +150,7 @@ public final class Sim {
     records.connect(network);
     world = new World(scheduler, network, machines, knobs, trace, records, watcher());
     executor = new SimExecutor(world);
-    kubernetes = new SimKubernetes(world, executor);
+    kubernetes = new SimKubernetes(world, executor, this::isManager);
     executor.connect(kubernetes);
     invariants = new Invariants(world, store, kubernetes);
     executor.gate(invariants);
@@ -211,8 +211,15 @@ public final class Sim {
       trace.tell(CONTROL, () -> "** " + event.reason() + ": " + event.message());
       return;
     }
+    if (object == null && key.kind() == ObjectKind.INSTANCE_MANAGER) {
+      kubernetes.collect(key.name());
+    }
     scheduler.active();
     trace.tell(CONTROL, () -> SimWords.of(key, object));
+  }
+
+  private boolean isManager(String name) {
+    return store.get(new ObjectKey(ObjectKind.INSTANCE_MANAGER, name)).isPresent();
   }
 
   // ---- time

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,12 +49,14 @@ final class SimKubernetes {
   private final World world;
   private final SimScheduler scheduler;
   private final Listener listener;
+  private final Predicate<String> hasOwner;
   private final TreeMap<String, Kubelet> kubelets = new TreeMap<>();
   private final TreeMap<String, SimPod> pods = new TreeMap<>();
 
-  SimKubernetes(World world, Listener listener) {
+  SimKubernetes(World world, Listener listener, Predicate<String> hasOwner) {
     this.world = world;
     this.listener = listener;
+    this.hasOwner = hasOwner;
     scheduler = world.scheduler;
     for (SimNode node : world.nodes.values()) {
       kubelets.put(
@@ -137,7 +140,19 @@ final class SimKubernetes {
             () -> listener.managerChanged(manager.name()));
     pods.put(pod.name, pod);
     listener.managerChanged(pod.name);
+    collect(pod.name);
     scheduler.after(world.knobs.podStart.pick(scheduler), () -> startPod(pod));
+  }
+
+  /** What owns a pod may be gone: then the pod is deleted, some time later. */
+  void collect(String name) {
+    scheduler.after(
+        scheduler.millisBetween(500, 3_000),
+        () -> {
+          if (!hasOwner.test(name)) {
+            deletePod(name);
+          }
+        });
   }
 
   private void startPod(SimPod pod) {
