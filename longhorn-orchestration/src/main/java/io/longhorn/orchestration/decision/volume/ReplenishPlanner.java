@@ -67,17 +67,16 @@ public final class ReplenishPlanner {
   /** What is brought back, or made, next. */
   public static void plan(Draft draft, Volume volume) {
     boolean isConcerned =
-        !volume.isDeleted()
-            && !draft.isStopping()
-            && ReplicaRule.isServed(draft, volume)
-            && draft.membershipOf(volume).isPresent();
-    if (isConcerned) {
-      ReplenishPlanner planner = new ReplenishPlanner(draft, volume);
-      planner.tellReturning();
-      if (!planner.isSourceBroughtBack()) {
-        planner.plan();
-      }
+        !volume.isDeleted() && !draft.isStopping() && draft.membershipOf(volume).isPresent();
+    if (!isConcerned) {
+      return;
     }
+    ReplenishPlanner planner = new ReplenishPlanner(draft, volume);
+    if (planner.isSourceBroughtBack() || !ReplicaRule.isServed(draft, volume)) {
+      return;
+    }
+    planner.tellReturning();
+    planner.plan();
   }
 
   private void plan() {
@@ -99,16 +98,21 @@ public final class ReplenishPlanner {
 
   /**
    * Where none is left that has the newest data those that failed with it are used again first, as
-   * many as there are, however often it was tried: nobody else can come back before one of them is.
+   * many as there are, however often it was tried: nobody else can come back before one of them is,
+   * and where the owner is gone with them the other engine of a migration cannot follow it.
    */
   private boolean isSourceBroughtBack() {
+    boolean isNeeded =
+        volume.status().state() == Volume.State.ATTACHED
+            && !volume.spec().nodeID().isEmpty()
+            && draft.enginesOf(volume.name()).stream().anyMatch(ReplicaRule::isRunning);
     boolean hasSource =
         replicas.stream()
             .filter(replica -> !replica.spec().health().isFailed())
             .anyMatch(replica -> ReplicaRule.isMember(draft, volume, replica));
     boolean isBroughtBack = false;
     for (Replica replica : failed) {
-      boolean isSource = !hasSource && ReplicaRule.isMember(draft, volume, replica);
+      boolean isSource = isNeeded && !hasSource && ReplicaRule.isMember(draft, volume, replica);
       if (isSource && canStart(replica) && !isPaused(replica)) {
         useAgain(replica);
         isBroughtBack = true;

@@ -3,6 +3,7 @@ package io.longhorn.orchestration.decision.replica;
 import static io.longhorn.orchestration.decision.replica.ReplicaWorld.NOW;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.longhorn.api.EngineId;
 import io.longhorn.api.ReplicaMode;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.InstanceManager;
@@ -12,6 +13,7 @@ import io.longhorn.api.cluster.Node;
 import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Replica.Health;
 import io.longhorn.api.cluster.Volume;
+import io.longhorn.api.membership.VolumeRecord;
 import io.longhorn.orchestration.decision.Action;
 import io.longhorn.orchestration.decision.Capability;
 import io.longhorn.orchestration.decision.Draft;
@@ -24,6 +26,7 @@ import java.util.List;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -76,6 +79,8 @@ final class ReplenishPlannerTest {
     "being evicted,           again 1",
     "its node is off,         ''",
     "another one has it too,  ''",
+    "its owner is gone too,   again 1",
+    "detached,                ''",
   })
   void whoAloneHasTheNewestDataComesBackBesideThoseThatMissedSome(String what, String expected) {
     ReplicaWorld world = ReplicaWorld.of(4, 3);
@@ -105,6 +110,20 @@ final class ReplenishPlannerTest {
         world.put(world.manager("node-1").with(InstanceManager.State.UNKNOWN, 0, NOW));
       }
       case "another one has it too" -> world.members(1, 2);
+      case "its owner is gone too" -> {
+        // The guest had moved to the migration's target, which has crashed with it.
+        VolumeRecord record = world.membership().record();
+        EngineId gone = new EngineId(new UUID(77, 77));
+        world.put(
+            new Membership(
+                ReplicaWorld.VOLUME, record.reserved(record.reservedGeneration() + 1, gone)));
+        world.put(
+            new Engine(
+                Names.engine(ReplicaWorld.VOLUME, 1),
+                world.engine().spec().withActive(false).withWanted(false),
+                Engine.Status.NONE));
+      }
+      case "detached" -> world.status(now -> now.with(Volume.State.DETACHED, ""));
       default -> {}
     }
     assertThat(outcome(world)).isEqualTo(expected);

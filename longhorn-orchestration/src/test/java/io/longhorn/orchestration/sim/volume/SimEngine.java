@@ -54,7 +54,11 @@ public final class SimEngine extends SimProcess {
   private static final long RECONNECT_NANOS = 200 * SimScheduler.MILLI;
   private static final long SOON_NANOS = 20 * SimScheduler.MILLI;
 
-  /** A request that has no answer. */
+  /**
+   * A request that has no answer.
+   *
+   * @param ownedAs the generation that this engine had when it came; 0 if it did not own the volume
+   */
   private record Request(
       ClaimRequest request,
       int block,
@@ -65,7 +69,8 @@ public final class SimEngine extends SimProcess {
       @Nullable SimFrame asked,
       long[] acknowledged,
       long[] own,
-      List<Integer> written) {}
+      List<Integer> written,
+      long ownedAs) {}
 
   private final EngineId id;
   private final String volume;
@@ -605,7 +610,8 @@ public final class SimEngine extends SimProcess {
             asked,
             world.oracle(volume).acknowledged(),
             ownAcknowledged.clone(),
-            List.copyOf(clean)));
+            List.copyOf(clean),
+            isOwner() ? core.generation() : 0));
     tell(now -> new ClaimEvent.Wanted(now, request));
   }
 
@@ -774,7 +780,8 @@ public final class SimEngine extends SimProcess {
     if (isOfAll) {
       world.oracle(volume).flushed(request.acknowledged);
     }
-    if (isOwner) {
+    // Rule E5: writes of an older generation that failed may be on some members only.
+    if (isOwner && request.ownedAs == core.generation()) {
       copies.clearMarks(request.written);
     }
   }
