@@ -23,6 +23,7 @@ import io.longhorn.orchestration.decision.Plan;
 import io.longhorn.orchestration.decision.Settings;
 import io.longhorn.orchestration.decision.volume.ReplenishPlanner;
 import java.util.List;
+import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -112,16 +113,30 @@ final class ReplenishPlannerTest {
       case "another one has it too" -> world.members(1, 2);
       case "its owner is gone too" -> {
         // The guest had moved to the migration's target, which has crashed with it.
-        VolumeRecord record = world.membership().record();
-        EngineId gone = new EngineId(new UUID(77, 77));
+        Engine.Status said = world.engine().status();
         world.put(
-            new Membership(
-                ReplicaWorld.VOLUME, record.reserved(record.reservedGeneration() + 1, gone)));
+            world
+                .engine()
+                .with(
+                    new Engine.Status(
+                        said.instance(),
+                        Optional.of(new EngineId(new UUID(77, 1))),
+                        false,
+                        1,
+                        "claiming",
+                        said.endpoints(),
+                        said.replicas(),
+                        said.currentImage())));
         world.put(
             new Engine(
                 Names.engine(ReplicaWorld.VOLUME, 1),
                 world.engine().spec().withActive(false).withWanted(false),
                 Engine.Status.NONE));
+        VolumeRecord record = world.membership().record();
+        EngineId gone = new EngineId(new UUID(77, 2));
+        world.put(
+            new Membership(
+                ReplicaWorld.VOLUME, record.reserved(record.reservedGeneration() + 1, gone)));
       }
       case "detached" -> world.status(now -> now.with(Volume.State.DETACHED, ""));
       default -> {}
