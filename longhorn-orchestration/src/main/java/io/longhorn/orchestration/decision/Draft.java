@@ -146,10 +146,14 @@ public final class Draft {
   private <T extends ClusterObject> List<T> overlaid(
       SortedMap<String, T> found, ObjectKind kind, Class<T> type, Predicate<T> belongs) {
     SortedMap<String, T> now = found;
+    boolean isCopied = false;
     for (Map.Entry<ObjectKey, @Nullable ClusterObject> change : changed.entrySet()) {
       if (change.getKey().kind() == kind) {
         // Copied only where the plan changes it.
-        now = now == found ? new TreeMap<>(found) : now;
+        if (!isCopied) {
+          now = new TreeMap<>(found);
+          isCopied = true;
+        }
         String name = change.getKey().name();
         now.remove(name);
         ClusterObject object = change.getValue();

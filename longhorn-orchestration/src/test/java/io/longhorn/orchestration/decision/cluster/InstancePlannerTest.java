@@ -23,6 +23,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Section 6.2, what follows from it: where a process is looked for, when one is started. */
 final class InstancePlannerTest {
   private static final String ENGINE = "v-e-0";
+
   private static SmallCluster detached() {
     SmallCluster cluster = new SmallCluster(3);
     cluster.create("v", 3);
@@ -136,14 +137,14 @@ final class InstancePlannerTest {
     cluster.crash("node-2", own.name());
     cluster.objects.remove(own.key());
     cluster.put(
-        new Replica(own.name() + "-1", own.spec(), new Replica.Status(true, false, InstanceView.NONE)));
+        new Replica(
+            own.name() + "-1", own.spec(), new Replica.Status(true, false, InstanceView.NONE)));
     Draft alone = new Draft(cluster.view());
     InstancePlanner.act(alone, "v");
     assertThat(alone.plan().actions())
         .filteredOn(Action.StartReplica.class::isInstance)
         .singleElement()
-        .satisfies(
-            action -> assertThat(((Action.StartReplica) action).isStandby()).isFalse());
+        .satisfies(action -> assertThat(((Action.StartReplica) action).isStandby()).isFalse());
   }
 
   @Test
