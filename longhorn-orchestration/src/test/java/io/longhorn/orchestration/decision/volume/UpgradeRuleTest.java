@@ -32,9 +32,10 @@ final class UpgradeRuleTest {
         "5.2/5 | not=v2@node-1 | v2 | v2 is not on node-1",
         "5.2/5 | not=v2@node-3 | v2 | v2 is not on node-3",
         "5.2/5 | not=default@node-2 | v2 | default is not on node-2",
-        "3.3/4 | M=node-2 | v2 | it is migrating",
+        // 5.2/6, 3.3/4: one check, by whatever shows that it migrates.
+        "5.2/6 | M=node-2 | v2 | it is migrating",
         "5.2/6 | cM=node-2 | v2 | it is migrating",
-        "3.3/4 | engines=2 | v2 | it is migrating",
+        "5.2/6 | engines=2 | v2 | it is migrating",
         "5.2/7 | data=DEGRADED | v2 | it is degraded; it has to be healthy",
         "5.2/7 | data=UNKNOWN | v2 | it is unknown; it has to be healthy",
         "5.2/7 | data=FAULTED | v2 | it is faulted; it has to be healthy",
