@@ -278,8 +278,15 @@ final class LonghornRules {
           new Mutation(
               "#5992: nothing is known is taken for nothing is there",
               "volume/MigrationReplicas.java",
-              "    if (said(draft, volume).isEmpty()) {",
-              "    if (volume.isDeleted()) {",
+              """
+                  if (said(draft, volume).isEmpty()) {
+                    // The owner has not spoken yet: that nothing is known is not that nothing is there (#5992).
+                    return;
+                  }
+                  SortedMap<ReplicaId, Replica> sources = sources(draft, volume);
+              """,
+              "    SortedMap<ReplicaId, Replica> sources =\n"
+                  + "        said(draft, volume).isEmpty() ? new TreeMap<>() : sources(draft, volume);\n",
               "MigrationIssuesTest"),
           new Mutation(
               "#8735: nobody takes a volume back whose owner is over",

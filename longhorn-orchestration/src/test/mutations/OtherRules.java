@@ -269,8 +269,8 @@ final class OtherRules {
           new Mutation(
               "7.5/3: tried again at once, for ever",
               "volume/ReplenishPlanner.java",
-              "    if (at > draft.nowMillis()) {",
-              "    if (at < 0) {",
+              "    if (at <= draft.nowMillis()) {",
+              "    if (at >= 0) {",
               "ReplenishPlannerTest"),
           new Mutation(
               "7.5/4: another one is made at once",

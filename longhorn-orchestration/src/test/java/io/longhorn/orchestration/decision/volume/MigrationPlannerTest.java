@@ -115,6 +115,32 @@ final class MigrationPlannerTest {
     return word.equals("-") ? "" : word;
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    // owner, O is, G is, waits, rule
+    "o, running, running, -,   M16",
+    "o, unknown, running, M12, M12",
+    "o, running, unknown, M15, M16",
+    "g, running, running, -,   M12 the guest has moved",
+    "g, error,   running, -,   M12 whoever owned it before is not asked",
+    "g, unknown, running, -,   M12 whoever owned it before is not asked",
+    "g, running, unknown, M12, M12 the owner, wherever it is",
+  })
+  void whoOwnsTheVolumeHasToRun(
+      String owner, String source, String target, String waits, String rule) {
+    MigrationFacts facts = MigrationFacts.ready();
+    if (owner.equals("g")) {
+      facts.owner(MigrationFacts.G_ID);
+    }
+    facts
+        .process(O, InstanceView.State.valueOf(source.toUpperCase(Locale.ROOT)))
+        .process(G, InstanceView.State.valueOf(target.toUpperCase(Locale.ROOT)));
+    carryOut(facts);
+    assertThat(waitsFor(facts)).as(rule).isEqualTo(waits);
+    assertThat(facts.engine(G).spec().isWanted()).as(rule).isTrue();
+    assertThat(facts.engine(O).spec().isWanted()).as(rule).isTrue();
+  }
+
   /** Nothing that a guest may be on is touched while nobody knows how the volume is (I9). */
   @ParameterizedTest
   @CsvSource({
@@ -335,6 +361,19 @@ final class MigrationPlannerTest {
     MigrationFacts facts = MigrationFacts.ready();
     for (int i = 1; i <= 3; i++) {
       facts.mode(O, i, Optional.of(mode)).mode(G, i, Optional.of(mode));
+    }
+    Engine before = facts.engine(G);
+    carryOut(facts);
+    assertThat(facts.engine(G)).isEqualTo(before);
+  }
+
+  /** P13: who stands by holds no data; the target serves without any of them. */
+  @ParameterizedTest
+  @EnumSource(InstanceView.State.class)
+  void theTargetStaysWhateverBecomesOfWhatStandsBy(InstanceView.State state) {
+    MigrationFacts facts = MigrationFacts.ready();
+    for (int i = 1; i <= 3; i++) {
+      facts.replicaProcess(MigrationFacts.c(i), state);
     }
     Engine before = facts.engine(G);
     carryOut(facts);
