@@ -73,6 +73,7 @@ final class RandomDeeds {
     may(4, () -> killEngine(anyVolume()));
     may(3, () -> freezeEngine(anyVolume()));
     may(2, () -> freezeReplica(anyVolume()));
+    may(1, () -> sim.startReplicaAgain(anyVolume(), anyNode()));
     may(4, () -> powerOff(anyNode()));
     may(4, () -> nodes.forEach(sim::powerOn));
     may(2, () -> sim.cordon(anyNode()));

@@ -5,8 +5,12 @@ import io.longhorn.orchestration.decision.Names;
 import io.longhorn.orchestration.sim.Sim;
 import io.longhorn.orchestration.sim.world.SimFailure;
 import io.longhorn.orchestration.sim.world.SimKnobs;
+import io.longhorn.orchestration.sim.world.SimKnobs.Sabotage;
+import io.longhorn.orchestration.sim.world.SimNetwork;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 
@@ -41,26 +45,37 @@ final class RandomScenario {
    */
   record Result(long seed, long events, long millis, Optional<String> failure, String trace) {}
 
-  private RandomScenario(long seed, boolean isTold) {
+  private RandomScenario(long seed, boolean isTold, Set<Sabotage> sabotage) {
     random = RandomGeneratorFactory.of("L64X128MixRandom").create(seed);
     List<String> nodes = NODES.subList(0, 3 + random.nextInt(3));
     SimKnobs knobs = new SimKnobs();
     knobs.isTold = isTold;
+    knobs.sabotage.addAll(sabotage);
     // Where nothing happens for long there is nothing to be found.
     knobs.idleFactor = 20;
     knobs.blocks = 4 + random.nextInt(13);
     knobs.notReadyMillis = 10 * SECOND + random.nextInt(30_000);
     knobs.evictionMillis = random.nextBoolean() ? 300 * SECOND : 20 * SECOND;
+    if (random.nextInt(3) == 0) {
+      // Slow links: something is under way nearly all the time.
+      knobs.network = new SimNetwork.Timing(5_000, 60_000, 2_000, 3_000);
+      knobs.guestPause = new SimKnobs.Range(5, 60);
+    }
     sim = new Sim(seed, nodes, random.nextInt(5) == 0, knobs);
     deeds = new RandomDeeds(random, sim, nodes);
   }
 
   /** Plays one. */
   static Result play(long seed, boolean isTold) {
+    return play(seed, isTold, EnumSet.noneOf(Sabotage.class));
+  }
+
+  /** Plays one in which something is done wrong on purpose. */
+  static Result play(long seed, boolean isTold, Set<Sabotage> sabotage) {
     RandomScenario scenario = null;
     Optional<String> failure = Optional.empty();
     try {
-      scenario = new RandomScenario(seed, isTold);
+      scenario = new RandomScenario(seed, isTold, sabotage);
       failure = scenario.play();
     } catch (SimFailure e) {
       failure = Optional.of(e.getMessage());

@@ -512,6 +512,29 @@ public final class Sim {
     return false;
   }
 
+  /** Somebody starts, beside the process that has the directory of a replica, another one of it. */
+  public void startReplicaAgain(String volume, String node) {
+    for (SimReplica replica : world.replicasOf(volume)) {
+      if (replica.node().equals(node) && replica.isHolder()) {
+        trace.tell(node, () -> replica.name() + " is started once more, by hand");
+        SimReplica other =
+            new SimReplica(
+                world,
+                replica.name(),
+                machine(node),
+                volume,
+                replica.id(),
+                replica.directory().path,
+                replica.image(),
+                false);
+        if (!other.serve().isEmpty()) {
+          other.kill();
+        }
+        return;
+      }
+    }
+  }
+
   /** Nothing happens in a process for so long. */
   public boolean freeze(String name, long millis) {
     for (SimProcess process : world.processes()) {

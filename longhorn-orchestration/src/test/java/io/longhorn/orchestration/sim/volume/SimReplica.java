@@ -4,6 +4,7 @@ import io.longhorn.api.IoError;
 import io.longhorn.api.ProcessNonce;
 import io.longhorn.api.ReplicaId;
 import io.longhorn.api.membership.MembershipRecord;
+import io.longhorn.api.membership.RecordStamp;
 import io.longhorn.api.memory.Crc32c;
 import io.longhorn.api.wire.FieldWriter;
 import io.longhorn.api.wire.FrameType;
@@ -18,8 +19,11 @@ import io.longhorn.orchestration.sim.world.SimKnobs.Sabotage;
 import io.longhorn.orchestration.sim.world.SimNetwork.Link;
 import io.longhorn.orchestration.sim.world.SimNode;
 import io.longhorn.orchestration.sim.world.SimScheduler;
+import java.util.Collections;
+import java.util.List;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
@@ -125,6 +129,11 @@ public final class SimReplica extends SimProcess {
       found.equalProcess = pid();
     }
     found.successor = 0;
+    if (world.knobs.does(Sabotage.REPLICA_FORGETS_ITS_RECORD)) {
+      found.record =
+          new MembershipRecord(
+              new RecordStamp(0, 0), new TreeSet<>(List.of(id)), Collections.emptySortedMap());
+    }
     found.holder = pid();
     directory = found;
     isStandby = false;
@@ -297,7 +306,7 @@ public final class SimReplica extends SimProcess {
       case RECORD -> {
         MembershipRecord record = RecordCodec.read(frame.fields());
         boolean isNewer = record.stamp().isNewerThan(there.record.stamp());
-        if (isNewer || world.knobs.does(Sabotage.REPLICA_TAKES_ANY_RECORD)) {
+        if (isNewer) {
           there.record = record;
           world.watcher().touched(volume);
         }

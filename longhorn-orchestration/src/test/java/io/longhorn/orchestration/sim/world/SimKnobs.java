@@ -24,8 +24,8 @@ public final class SimKnobs {
     REPLICA_HAS_NO_GATE,
     /** After a crash nothing is made equal (I4). */
     ENGINE_SKIPS_RECONCILE,
-    /** A replica takes an older record for a newer one (I5). */
-    REPLICA_TAKES_ANY_RECORD,
+    /** A replica process that starts has lost the record that was kept in its directory (I5). */
+    REPLICA_FORGETS_ITS_RECORD,
     /** A replica answers a FLUSH and flushes nothing (I6). */
     REPLICA_IGNORES_FLUSH,
     /** An engine fills others from a replica that is not in sync (I7). */
