@@ -121,7 +121,8 @@ public sealed interface ClaimEvent {
 
   /**
    * A returned replica was made equal ({@link ClaimEffect.MakeEqual} began it). Since before this
-   * event every write goes to it too, and none sent before that is under way.
+   * event every write goes to it too, none sent before that is under way, and it has answered all
+   * that were: one that the others had answered is acknowledged, and it is a source from now on.
    */
   record MadeEqual(long nowNanos, ReplicaId replica) implements ClaimEvent {}
 

@@ -56,10 +56,10 @@ final class RandomScenario {
     knobs.blocks = 4 + random.nextInt(13);
     knobs.notReadyMillis = 10 * SECOND + random.nextInt(30_000);
     knobs.evictionMillis = random.nextBoolean() ? 300 * SECOND : 20 * SECOND;
-    if (random.nextInt(3) == 0) {
+    if (random.nextInt(4) == 0) {
       // Slow links: something is under way nearly all the time.
       knobs.network = new SimNetwork.Timing(5_000, 60_000, 2_000, 3_000);
-      knobs.guestPause = new SimKnobs.Range(5, 60);
+      knobs.guestPause = new SimKnobs.Range(10, 100);
     }
     sim = new Sim(seed, nodes, random.nextInt(5) == 0, knobs);
     deeds = new RandomDeeds(random, sim, nodes);
@@ -102,7 +102,7 @@ final class RandomScenario {
     if (random.nextBoolean()) {
       deeds.trouble();
     }
-    int steps = 10 + random.nextInt(30);
+    int steps = 8 + random.nextInt(24);
     for (int i = 0; i < steps; i++) {
       deeds.happen();
       sim.run(pause());

@@ -425,6 +425,12 @@ final class EngineCopies {
         break;
       }
     }
+    boolean isAnswering =
+        engine.portOf(id).filter(p -> p.isUnanswered(FrameType.WRITE, -1)).isPresent();
+    if (back.left.isEmpty() && isAnswering) {
+      // What was acknowledged without it is on its way; were it counted now, that could be lost.
+      return true;
+    }
     if (back.left.isEmpty()) {
       returned(id, replica.get().directory(), members);
     }
