@@ -35,6 +35,14 @@ def render(results):
     return "\n\n".join(parts) + "\n"
 
 
+def pieces_of(path):
+    """What the page has of single pieces, measured otherwise: kept when the rest is written anew."""
+    _, heading, rest = (path.read_text() if path.exists() else "").partition(PIECES)
+    return f"\n{heading}{rest}" if heading else ""
+
+
+PIECES = "## Single pieces"
+
 INTRODUCTION = """# Benchmarks: the whole system beside its peers
 
 Written by `benchmarks/run-whole`, which starts every peer in turn on one machine, fills its volume, runs the same jobs against

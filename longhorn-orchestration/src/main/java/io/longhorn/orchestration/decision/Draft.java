@@ -35,12 +35,26 @@ public final class Draft {
   /** Changed objects; null for one that is to be removed. */
   private final TreeMap<ObjectKey, @Nullable ClusterObject> changed = new TreeMap<>();
 
+  /** What the view has: a plan asks for few objects, and for each many times. */
+  private final TreeMap<ObjectKey, Optional<ClusterObject>> stored = new TreeMap<>();
+
+  /** Those of one volume as they will be, until one of the kind changes. */
+  private Listing<Engine> engines = Listing.none();
+
+  private Listing<Replica> replicas = Listing.none();
+
   private final List<Action.Tell> tells = new ArrayList<>();
   private final List<Action> actions = new ArrayList<>();
   private final List<Plan.Reason> reasons = new ArrayList<>();
   private long lookAgainMillis = Long.MAX_VALUE;
 
-  /** An empty plan for a view. */
+  private record Listing<T>(String volume, List<T> all) {
+    static <T> Listing<T> none() {
+      return new Listing<>("", List.of());
+    }
+  }
+
+  /** An empty plan for a view, which is not to change before it is made. */
   public Draft(ClusterView view) {
     this.view = view;
   }
@@ -113,16 +127,31 @@ public final class Draft {
   /** It is to be stored so; no change if it is stored so already. */
   public void put(ClusterObject object) {
     ObjectKey key = object.key();
-    if (object.equals(view.objects().get(key))) {
+    boolean isStored = stored(key).filter(object::equals).isPresent();
+    if (!isStored || changed.containsKey(key)) {
+      change(key, object);
+    }
+    if (isStored) {
       changed.remove(key);
-    } else {
-      changed.put(key, object);
     }
   }
 
   /** It is to be removed. */
   public void remove(ObjectKey key) {
-    changed.put(key, null);
+    change(key, null);
+  }
+
+  private void change(ObjectKey key, @Nullable ClusterObject object) {
+    changed.put(key, object);
+    if (key.kind() == ObjectKind.ENGINE) {
+      engines = Listing.none();
+    } else if (key.kind() == ObjectKind.REPLICA) {
+      replicas = Listing.none();
+    }
+  }
+
+  private Optional<ClusterObject> stored(ObjectKey key) {
+    return stored.computeIfAbsent(key, _ -> view.find(key.kind(), key.name(), ClusterObject.class));
   }
 
   /** One object as it will be; none for an empty name. */
@@ -133,7 +162,7 @@ public final class Draft {
     ObjectKey key = new ObjectKey(kind, name);
     return changed.containsKey(key)
         ? Optional.ofNullable(changed.get(key)).map(type::cast)
-        : view.find(kind, name, type);
+        : stored(key).map(type::cast);
   }
 
   /** All objects of a kind as they will be, by name. As long as the cluster has them. */
@@ -177,11 +206,17 @@ public final class Draft {
 
   /** Engines of a volume, by name: one, or two while it migrates. */
   public List<Engine> enginesOf(String volume) {
-    return overlaid(
-        view.enginesOf(volume),
-        ObjectKind.ENGINE,
-        Engine.class,
-        engine -> engine.spec().volumeName().equals(volume));
+    if (!engines.volume().equals(volume)) {
+      engines =
+          new Listing<>(
+              volume,
+              overlaid(
+                  view.enginesOf(volume),
+                  ObjectKind.ENGINE,
+                  Engine.class,
+                  engine -> engine.spec().volumeName().equals(volume)));
+    }
+    return engines.all();
   }
 
   /** The volume's engine (3.4): the active one. */
@@ -210,11 +245,17 @@ public final class Draft {
 
   /** Replicas of a volume, by name; while it migrates or is upgraded, those that stand by too. */
   public List<Replica> replicasOf(Volume volume) {
-    return overlaid(
-        view.replicasOf(volume.name()),
-        ObjectKind.REPLICA,
-        Replica.class,
-        replica -> replica.spec().volumeName().equals(volume.name()));
+    if (!replicas.volume().equals(volume.name())) {
+      replicas =
+          new Listing<>(
+              volume.name(),
+              overlaid(
+                  view.replicasOf(volume.name()),
+                  ObjectKind.REPLICA,
+                  Replica.class,
+                  replica -> replica.spec().volumeName().equals(volume.name())));
+    }
+    return replicas.all();
   }
 
   /** Its replicas that are its own, not those that stand by. */
