@@ -15,7 +15,7 @@ WANTED = {
 
 def render(results):
     run = results.runs[0] if results.runs else {}
-    parts = [INTRODUCTION, facts(run, results.java), legend(results)]
+    parts = [INTRODUCTION, facts(run, results.runs, results.java), legend(results)]
     for generator in ("loadgen", "fio"):
         table = results.select("warm", generator)
         if table.peers:
@@ -56,7 +56,7 @@ GENERATORS = {
 }
 
 
-def facts(run, java):
+def facts(run, runs, java):
     if not run:
         return ""
     rows = [
@@ -64,12 +64,12 @@ def facts(run, java):
         ("machine", f"{run['processor']}, {run['cores']} cores, {run['memory_gib']} GiB, {run['system']}, kernel {run['kernel']}"),
         ("JDK", java),
         ("peers' versions", "; ".join(run[name] for name in ("qemu", "fio", "gcc"))),
-        ("commit", run.get("commit", "unknown")),
         ("volume", f"{run['size_bytes'] >> 20} MiB, three copies (qemu-nbd: one)"),
         ("run", f"{run['rounds']} rounds of {run['seconds']:g} s a job ({run['warm_seconds']:g} s of mixed load before the first), order of the "
                 f"peers rotated; a job is repeated up to {run['retries']} times while others use more than {run['max_foreign']} cores"),
-        ("command", f"`{run['command']}`"),
     ]
+    # Runs of one page may be of different commits: each says which.
+    rows += [("measured", f"commit {one.get('commit', 'unknown')}, {one['rounds']} rounds: `{one['command']}`") for one in runs]
     return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in rows)
 
 

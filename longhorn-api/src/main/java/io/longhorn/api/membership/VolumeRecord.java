@@ -104,6 +104,14 @@ public record VolumeRecord(
     return new VolumeRecord(next, reservedGeneration, owner, claimants, phase);
   }
 
+  /**
+   * The same with others that may claim, in another phase: what the control plane decides of a
+   * record; the rest is its engines'.
+   */
+  public VolumeRecord named(SortedSet<EngineId> named, Phase now) {
+    return new VolumeRecord(membership, reservedGeneration, owner, named, now);
+  }
+
   /** Whether this engine took the reserved generation, and it is this one. */
   public boolean isOwnedBy(EngineId engine, long generation) {
     return reservedGeneration == generation && owner.filter(engine::equals).isPresent();

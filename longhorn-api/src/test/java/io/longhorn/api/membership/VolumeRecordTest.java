@@ -49,6 +49,16 @@ final class VolumeRecordTest {
   }
 
   @Test
+  void whoMayClaimIsNamedAndNothingElseOfTheRecordChanges() {
+    VolumeRecord taken = NEW.reserved(3, ENGINE);
+    TreeSet<EngineId> both = new TreeSet<>(List.of(ENGINE, new EngineId(new UUID(1, 2))));
+    VolumeRecord named = taken.named(both, VolumeRecord.Phase.MIGRATING);
+    assertThat(named.claimants()).isEqualTo(both);
+    assertThat(named.phase()).isEqualTo(VolumeRecord.Phase.MIGRATING);
+    assertThat(named.named(taken.claimants(), taken.phase())).isEqualTo(taken);
+  }
+
+  @Test
   void twoMayClaimAndNoMore() {
     TreeSet<EngineId> three = new TreeSet<>();
     for (int i = 0; i < 3; i++) {

@@ -108,8 +108,7 @@ final class MemoryEngine {
   }
 
   private VolumeRecord alone(VolumeRecord now, Phase phase) {
-    return new VolumeRecord(
-        now.membership(), now.reservedGeneration(), now.owner(), new TreeSet<>(List.of(id)), phase);
+    return now.named(new TreeSet<>(List.of(id)), phase);
   }
 
   private boolean isOwner(VolumeRecord record) {

@@ -49,16 +49,9 @@ public final class ClaimantPlanner {
   }
 
   private static void name(Draft draft, Membership membership, SortedSet<EngineId> claimants) {
-    VolumeRecord record = membership.record();
     draft.put(
         new Membership(
-            membership.name(),
-            new VolumeRecord(
-                record.membership(),
-                record.reservedGeneration(),
-                record.owner(),
-                claimants,
-                VolumeRecord.Phase.NONE)));
+            membership.name(), membership.record().named(claimants, VolumeRecord.Phase.NONE)));
   }
 
   private static boolean isSwapping(Membership membership) {

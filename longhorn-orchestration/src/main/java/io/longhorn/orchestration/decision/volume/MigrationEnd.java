@@ -239,17 +239,7 @@ public final class MigrationEnd {
       Draft draft, Volume volume, SortedSet<EngineId> claimants, VolumeRecord.Phase phase) {
     draft
         .membershipOf(volume)
-        .ifPresent(membership -> {
-          VolumeRecord record = membership.record();
-          draft.put(
-              new Membership(
-                  membership.name(),
-                  new VolumeRecord(
-                      record.membership(),
-                      record.reservedGeneration(),
-                      record.owner(),
-                      claimants,
-                      phase)));
-        });
+        .ifPresent(found ->
+            draft.put(new Membership(found.name(), found.record().named(claimants, phase))));
   }
 }

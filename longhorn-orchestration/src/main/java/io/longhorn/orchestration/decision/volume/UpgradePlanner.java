@@ -310,16 +310,10 @@ public final class UpgradePlanner {
     record.owner().ifPresent(owner::add);
     return new Membership(
         found.name(),
-        new VolumeRecord(
-            record.membership(),
-            record.reservedGeneration(),
-            record.owner(),
-            record.claimants().isEmpty() ? record.claimants() : owner,
-            phase));
+        record.named(record.claimants().isEmpty() ? record.claimants() : owner, phase));
   }
 
-  // ---- offline
-  // ------------------------------------------------------------------------------------
+  // ---- offline ----------------------------------------------------------------------------------
 
   private void offline() {
     Optional<String> unusable = UpgradeRule.whyUnusable(draft, volume, target);
