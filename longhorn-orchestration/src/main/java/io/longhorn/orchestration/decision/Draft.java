@@ -453,9 +453,19 @@ public final class Draft {
       case ENGINE -> isRemoved ? 3 : 4;
       case MEMBERSHIP, EVENT -> 5;
       // A ticket has what it asks for because of the record: whoever reads that goes by it.
-      case VOLUME_ATTACHMENT -> 6;
+      // And never before the volume is as it says, for whoever waits for it goes on at once.
+      case VOLUME_ATTACHMENT -> isNowSatisfied(key, now) ? 8 : 6;
       case VOLUME -> 7;
     };
+  }
+
+  private boolean isNowSatisfied(ObjectKey key, @Nullable ClusterObject now) {
+    return now instanceof VolumeAttachment after
+        && view.objects().get(key) instanceof VolumeAttachment before
+        && after.tickets().values().stream()
+            .filter(ticket -> ticket.satisfied().isTrue())
+            .map(ticket -> before.tickets().get(ticket.id()))
+            .anyMatch(ticket -> ticket == null || !ticket.satisfied().isTrue());
   }
 
   private boolean isNowActive(ObjectKey key, @Nullable ClusterObject now) {

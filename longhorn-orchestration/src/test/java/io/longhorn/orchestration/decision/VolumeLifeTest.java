@@ -10,6 +10,7 @@ import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.Volume.Robustness;
 import io.longhorn.api.cluster.Volume.State;
+import io.longhorn.api.cluster.VolumeAttachment;
 import io.longhorn.orchestration.decision.ManagerSeen.Reach;
 import java.util.ArrayList;
 import java.util.List;
@@ -81,6 +82,43 @@ final class VolumeLifeTest {
     assertThat(order.indexOf("StopInstance")).isGreaterThan(order.indexOf("StopInstance v-e-0"));
     assertThat(cluster.volume("v").status().state()).isEqualTo(State.DETACHED);
     assertThat(cluster.volume("v").status().currentNodeID()).isEmpty();
+  }
+
+  /** Whoever waited for the first ticket was refused the second: the volume was still attaching. */
+  @Test
+  void aTicketIsNeverSatisfiedBeforeTheVolumeIsAttachedNorAfterIt() {
+    SmallCluster cluster = new SmallCluster(2);
+    cluster.create("v", 2);
+    cluster.attach("v", "node-1");
+    settleOneObjectAtATime(cluster);
+    assertThat(cluster.attachment("v").tickets().values())
+        .allMatch(ticket -> ticket.satisfied().isTrue());
+    cluster.crash("node-1", "v-e-0");
+    settleOneObjectAtATime(cluster);
+    assertThat(cluster.volume("v").status().state()).isEqualTo(State.ATTACHED);
+  }
+
+  private static void settleOneObjectAtATime(SmallCluster cluster) {
+    for (int i = 0; i < 100; i++) {
+      Volume volume = cluster.volume("v");
+      VolumeAttachment attachment = cluster.attachment("v");
+      for (Action action : cluster.plan()) {
+        switch (action) {
+          case Action.Put(Volume next) -> volume = next;
+          case Action.Put(VolumeAttachment next) -> attachment = next;
+          default -> {}
+        }
+        String node =
+            volume.status().state() == State.ATTACHED ? volume.status().currentNodeID() : "";
+        assertThat(attachment.tickets().values())
+            .as("after %s", action)
+            .noneMatch(ticket -> ticket.satisfied().isTrue() && !ticket.nodeID().equals(node));
+      }
+      if (!cluster.round()) {
+        return;
+      }
+    }
+    throw new AssertionError("does not converge");
   }
 
   /** Settles, and lists what was done, a repeated action once; engines by name. */
