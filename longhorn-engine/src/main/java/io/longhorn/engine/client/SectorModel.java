@@ -108,7 +108,7 @@ final class SectorModel {
   Change begin(int first, int count, boolean isZero, boolean isTrim) {
     Change change = new Change(++clock, first, count, isZero, isTrim);
     for (int sector = first; sector < first + count; sector++) {
-      historyOf(sector).add(new Entry(change));
+      historyOf(sector, change.version - 1).add(new Entry(change));
       if (isZero) {
         lastZeroing[sector] = change.version;
       }
@@ -116,13 +116,17 @@ final class SectorModel {
     return change;
   }
 
-  private List<Entry> historyOf(int sector) {
+  /**
+   * Settled content keeps no time of its answer. It counts as over only now: a read that was sent
+   * earlier, perhaps before that answer, must not hide it.
+   */
+  private List<Entry> historyOf(int sector, int now) {
     List<Entry> history = histories.get(sector);
     if (history == null) {
       history = new ArrayList<>(2);
       int content = settled[sector];
       Change base = new Change(Math.abs(content), sector, 1, content <= 0, false);
-      base.end = base.version;
+      base.end = now;
       history.add(new Entry(base));
       histories.put(sector, history);
     }
