@@ -56,7 +56,7 @@ final class ClusterKilledIT {
     ClusterProcesses.kill(replica);
     Workbench.await(
         "the engine has noticed",
-        () -> cluster.run("logs", before.engine().name()).contains("the store does not answer"));
+        () -> cluster.look("logs", before.engine().name()).contains("the store does not answer"));
     cluster.run("up", "--detach");
     client.awaitProgress();
     cluster.awaitDegraded(VOLUME, degraded);

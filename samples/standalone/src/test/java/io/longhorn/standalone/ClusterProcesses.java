@@ -13,6 +13,8 @@ import io.longhorn.orchestration.execution.RuntimeLayout;
 import io.longhorn.standalone.Workbench.Outcome;
 import io.longhorn.standalone.cluster.ClusterReader;
 import io.longhorn.standalone.report.VolumeReport;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -20,6 +22,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
@@ -65,17 +68,38 @@ public final class ClusterProcesses {
   }
 
   private String[] command(String... words) {
-    List<String> command = new ArrayList<>(VolumeProcesses.withJava(LAUNCHER));
-    command.addAll(List.of(words));
-    command.addAll(List.of("--state", state.toString()));
-    return command.toArray(String[]::new);
+    return Stream.of(VolumeProcesses.withJava(LAUNCHER).stream(), here(words).stream())
+        .flatMap(Function.identity())
+        .toArray(String[]::new);
   }
 
-  /** Runs a command that prints objects; them. */
+  private List<String> here(String... words) {
+    List<String> command = new ArrayList<>(List.of(words));
+    command.addAll(List.of("--state", state.toString()));
+    return command;
+  }
+
+  /**
+   * Runs a command that only looks to its good end, in this JVM: to look again and again with one
+   * of its own each time would take the machine from what is looked at. What it printed.
+   */
+  String look(String... words) {
+    StringWriter out = new StringWriter();
+    PrintWriter both = new PrintWriter(out);
+    int exitCode =
+        Longhorn.commandLine()
+            .setOut(both)
+            .setErr(both)
+            .execute(here(words).toArray(String[]::new));
+    assertThat(exitCode).as("%s: %s", String.join(" ", words), out).isZero();
+    return out.toString().strip();
+  }
+
+  /** Runs a command that prints objects, in this JVM; them. */
   JsonNode json(String... words) {
     List<String> command = new ArrayList<>(List.of(words));
     command.addAll(List.of("-o", "json"));
-    String text = run(command.toArray(String[]::new));
+    String text = look(command.toArray(String[]::new));
     try {
       return JSON.readTree(text);
     } catch (JsonProcessingException e) {

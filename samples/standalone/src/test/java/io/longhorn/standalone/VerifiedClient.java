@@ -12,13 +12,15 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * A client that knows what each sector of a volume has to hold, over every connection it has had.
- * One call in flight: the machine has other things to do.
+ * One call in flight, with a pause after it: the machine has other things to do.
  */
 final class VerifiedClient {
   private static final int DEPTH = 1;
+  private static final long PAUSE_NANOS = 5_000_000;
   private static final long PATIENCE_SECONDS = 120;
 
   /** So many answers show that I/O goes on; a few may have been under way. */
@@ -101,31 +103,36 @@ final class VerifiedClient {
     @Override
     public void read(long offset, MemorySegment memory) {
       target.read(offset, memory);
-      answers.incrementAndGet();
+      answered();
     }
 
     @Override
     public void write(long offset, MemorySegment source, boolean isFua) {
       target.write(offset, source, isFua);
-      answers.incrementAndGet();
+      answered();
     }
 
     @Override
     public void zero(long offset, long length, boolean isFua) {
       target.zero(offset, length, isFua);
-      answers.incrementAndGet();
+      answered();
     }
 
     @Override
     public void trim(long offset, long length) {
       target.trim(offset, length);
-      answers.incrementAndGet();
+      answered();
     }
 
     @Override
     public void flush() {
       target.flush();
+      answered();
+    }
+
+    private void answered() {
       answers.incrementAndGet();
+      LockSupport.parkNanos(PAUSE_NANOS);
     }
   }
 }
