@@ -5,7 +5,9 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 
 /** Plays many random scenarios on all processors. */
 final class RandomRun {
@@ -23,11 +25,14 @@ final class RandomRun {
   /** Plays until it is enough, or so many have failed. */
   void run(BooleanSupplier isEnough, int mostFailures) {
     int workers = Runtime.getRuntime().availableProcessors();
-
+    AtomicReference<@Nullable Throwable> died = new AtomicReference<>();
     List<Thread> threads = new ArrayList<>();
     for (int i = 0; i < workers; i++) {
       threads.add(
-          Thread.ofPlatform().name("seeds-" + (i + 1)).start(() -> work(isEnough, mostFailures)));
+          Thread.ofPlatform()
+              .name("seeds-" + (i + 1))
+              .uncaughtExceptionHandler((_, e) -> died.compareAndSet(null, e))
+              .start(() -> work(isEnough, mostFailures)));
     }
     for (Thread thread : threads) {
       boolean isOver = false;
@@ -39,6 +44,11 @@ final class RandomRun {
           next.set(Long.MAX_VALUE);
         }
       }
+    }
+    Throwable cause = died.get();
+    if (cause != null) {
+      // What was not played has not passed.
+      throw new IllegalStateException("a thread that plays seeds has died", cause);
     }
   }
 
