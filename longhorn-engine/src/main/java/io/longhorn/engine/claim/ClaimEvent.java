@@ -131,8 +131,16 @@ public sealed interface ClaimEvent {
 
   // ---- the control plane ----------------------------------------------------------------------
 
-  /** Confirm or rollback: this engine is the winner. */
-  record FinishWanted(long nowNanos) implements ClaimEvent {}
+  /**
+   * Confirm or rollback: this engine is the winner.
+   *
+   * @param generation the volume's when that was decided; it is nothing to an engine that has taken
+   *     the volume since
+   */
+  record FinishWanted(long nowNanos, long generation) implements ClaimEvent {}
+
+  /** This engine is the only one: it takes the volume before anybody wants something of it. */
+  record OwnWanted(long nowNanos) implements ClaimEvent {}
 
   /**
    * Somebody else changed the record under the same generation: the set of replicas that belong to

@@ -657,7 +657,7 @@ public final class SmallCluster {
       case Action.FinishMigration finish ->
           live(host, finish.winner().name())
               .filter(Child::isRunning)
-              .ifPresent(process -> finish(finish.winner().spec().volumeName(), process));
+              .ifPresent(process -> finish(finish, process));
       case Action.PromoteReplica promote -> promote(host, promote);
       case Action.StopInstance(InstanceManager _, String name, String uuid) ->
           live(host, name)
@@ -753,8 +753,13 @@ public final class SmallCluster {
         record(swap.volume().name()).reserved(record.reservedGeneration() + 1, next.id));
   }
 
-  private void finish(String volume, Child winner) {
+  private void finish(Action.FinishMigration finish, Child winner) {
+    String volume = finish.winner().spec().volumeName();
     VolumeRecord record = record(volume);
+    if (record.isOwnedBy(winner.id, record.reservedGeneration())
+        && record.reservedGeneration() > finish.generation()) {
+      return;
+    }
     VolumeRecord owned =
         record.isOwnedBy(winner.id, record.reservedGeneration())
             ? record

@@ -361,7 +361,7 @@ abstract class ActionExecutorContract {
       requireRefused(new Action.SwapEngine(managerAsSeen(), engine, volume, replicas, image));
     }
     if (!can.contains(Capability.MIGRATION)) {
-      requireRefused(new Action.FinishMigration(managerAsSeen(), engine));
+      requireRefused(new Action.FinishMigration(managerAsSeen(), engine, 0));
     }
     if (!can.contains(Capability.MIGRATION) && !can.contains(Capability.LIVE_UPGRADE)) {
       requireRefused(new Action.PromoteReplica(managerAsSeen(), replicas.get(0), replicas.get(1)));

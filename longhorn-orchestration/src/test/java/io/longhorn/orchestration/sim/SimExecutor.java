@@ -360,11 +360,11 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
           pod.instance(engine.name())
               .flatMap(SimPod.Instance::engine)
               .ifPresent(process -> process.configure(ids(replicas)));
-      case Action.FinishMigration(_, Engine winner) ->
+      case Action.FinishMigration(_, Engine winner, long generation) ->
           pod.instance(winner.name())
               .flatMap(SimPod.Instance::engine)
               .filter(process -> winner.status().id().equals(Optional.of(process.id())))
-              .ifPresent(SimEngine::finish);
+              .ifPresent(process -> process.finish(generation));
       case Action.StopInstance(_, String instance, String uuid) -> {
         if (world.knobs.does(Sabotage.EXECUTOR_DELETES_SHARED_DIRECTORY)) {
           pod.instance(instance)

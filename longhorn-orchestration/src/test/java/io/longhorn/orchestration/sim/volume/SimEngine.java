@@ -878,7 +878,7 @@ public final class SimEngine extends SimProcess {
     }
     isNamed = true;
     if (record.claimants().size() == 1 && record.phase() == VolumeRecord.Phase.NONE) {
-      tell(ClaimEvent.FinishWanted::new);
+      tell(ClaimEvent.OwnWanted::new);
     } else if (record.phase() == VolumeRecord.Phase.MIGRATING) {
       isListening = true;
     }
@@ -889,9 +889,9 @@ public final class SimEngine extends SimProcess {
     return store;
   }
 
-  /** Its volume is its own from now on. */
-  public void finish() {
-    tell(ClaimEvent.FinishWanted::new);
+  /** Its volume is its own, if it has not taken it after that generation. */
+  public void finish(long generation) {
+    tell(now -> new ClaimEvent.FinishWanted(now, generation));
   }
 
   /** Which replicas it is to use. */
