@@ -329,6 +329,8 @@ public final class ClaimCore {
       case MadeEqual(_, ReplicaId id) -> {
         if (role == ClaimRole.OWNER && sessions.of(id).isReturning) {
           joining.add(id);
+          // It has on its disk what it was made equal to: a FLUSH asks it too from now on.
+          sessions.of(id).isContinuous = true;
         }
       }
       case Reconciled(_, long of) -> isReconciled |= hasGeneration() && of == generation;

@@ -638,6 +638,32 @@ final class ClaimCoreTest {
         """);
   }
 
+  /** It was started anew, and promised before the claimant served: it was no member then. */
+  @Test
+  void oneThatPromisedDuringTheClaimAndHasReturnedIsFlushedAsAnyMember() {
+    check(
+        """
+        linked 1 3 3.4 ->
+        linked 2 3 3.4 ->
+        broke 2 ->
+        write 1 -> stop other | look
+        is 7 3.4:12 3 other both ->
+        not-stopped ->
+        after 500 -> set@7 4.5:1 4 me both
+        linked 2 3 3.4 restarted ->
+        set 8 -> ask 1 for 4 | ask 2 for 4
+        promised 2 ->
+        promised 1 -> reconcile 1 | serving 4 | write 1 to 12 as 4
+        wrote 1 1 -> answer 1
+        reconciled -> make equal 2
+        made-equal 2 -> set@8 4.6:12 4 me both
+        set 9 ->
+        flush 2 -> flush 1 as 4 | flush 2 as 4
+        flushed 1 ->
+        flushed 2 -> answer 2
+        """);
+  }
+
   @Test
   void aFlushCutShortByTheLossGoesThroughTheNewOwner() {
     check(
