@@ -826,6 +826,11 @@ public final class Sim {
     return ClusterView.of(scheduler.nowMillis(), all);
   }
 
+  /** What the control plane sees; empty while there is none. */
+  Optional<ClusterView> seenByControlPlane() {
+    return control.view();
+  }
+
   /** The settings. */
   public Settings settings() {
     return new Settings(
