@@ -487,6 +487,10 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
   private String delete(SimNode machine, Replica replica) {
     SimDirectory there = machine.directories().get(replica.spec().directory());
     if (there != null) {
+      if (there.holder != 0) {
+        // It is deleted under the lock that whoever has it holds.
+        return there.path + " is in use";
+      }
       if (gate != null) {
         gate.beforeDeletion(replica, there);
       }

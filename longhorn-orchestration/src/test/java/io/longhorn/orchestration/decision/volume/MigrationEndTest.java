@@ -237,9 +237,7 @@ final class MigrationEndTest {
     facts.replica(
         MigrationFacts.r(3),
         found ->
-            found
-                .with(found.spec().withHealth(found.spec().health().failed(20)))
-                .wanted(false));
+            found.with(found.spec().withHealth(found.spec().health().failed(20))).wanted(false));
     carryOut(facts);
     carryOut(facts);
     facts.process(O, InstanceView.State.STOPPED);
