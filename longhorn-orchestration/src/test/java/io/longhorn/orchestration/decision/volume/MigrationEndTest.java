@@ -444,35 +444,6 @@ final class MigrationEndTest {
     return replica.with(replica.spec().withHealth(replica.spec().health().failed(500)));
   }
 
-  /**
-   * What had left was removed before what stood in for it was stored: cut off between the two, the
-   * plan left a directory that no object named.
-   */
-  @Test
-  void eachDirectoryHasAnObjectWhereverThePlanIsCutOff() {
-    // M7, 3.7
-    MigrationFacts facts = lastStep("n2").members(1, 2);
-    facts
-        .remove(ObjectKind.REPLICA, MigrationFacts.c(3))
-        .replica(MigrationFacts.r(3), MigrationEndTest::failed)
-        .replica(MigrationFacts.r(3), replica -> replica.wanted(false))
-        .replicaProcess(MigrationFacts.r(3), InstanceView.State.STOPPED);
-    Plan plan =
-        facts.plan((draft, volume) -> {
-          MigrationPlanner.carryOut(draft, volume);
-          PromotionPlanner.plan(draft, draft.volume("v").orElseThrow());
-        });
-    for (Action action : plan.actions()) {
-      facts.store(action);
-      assertThat(facts.replicas())
-          .as("M7 after %s", action)
-          .extracting(replica -> replica.spec().id())
-          .contains(MigrationFacts.id(3));
-    }
-    assertThat(facts.has(ObjectKind.REPLICA, MigrationFacts.r(3))).isFalse();
-    assertThat(facts.has(ObjectKind.REPLICA, MigrationFacts.c(3))).isTrue();
-  }
-
   @Test
   void whatTheRecordNamesIsInSyncUnderItsNewName() {
     // M7: healthy, and of no failure that its directory had before (#12311)
