@@ -280,8 +280,8 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
   }
 
   /** Where it is to be. */
-  private static TreeSet<String> nodesOf(Volume volume) {
-    TreeSet<String> nodes =
+  private static SortedSet<String> nodesOf(Volume volume) {
+    SortedSet<String> nodes =
         new TreeSet<>(List.of(volume.spec().nodeID(), volume.spec().migrationNodeID()));
     nodes.remove("");
     return nodes;
