@@ -267,7 +267,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
     if (before == null) {
       return;
     }
-    TreeSet<String> left = nodesOf(before);
+    SortedSet<String> left = nodesOf(before);
     left.removeAll(nodesOf(now));
     for (SimEngine engine : world.enginesOf(now.name())) {
       if (left.contains(engine.node())) {
