@@ -124,17 +124,12 @@ public final class SimReplica extends SimProcess {
   }
 
   private void take(SimDirectory found) {
-    // Rule E3: the one that follows in good order counts as the same process.
-    if (found.successor == pid() && found.equalProcess != 0) {
-      found.equalProcess = pid();
-    }
-    found.successor = 0;
     if (world.knobs.does(Sabotage.REPLICA_FORGETS_ITS_RECORD)) {
       found.record =
           new MembershipRecord(
               new RecordStamp(0, 0), new TreeSet<>(List.of(id)), Collections.emptySortedMap());
     }
-    found.holder = pid();
+    found.take(pid());
     directory = found;
     isStandby = false;
     isHandingOver = false;
@@ -152,8 +147,7 @@ public final class SimReplica extends SimProcess {
   private void release(long successor) {
     SimDirectory had = directory;
     if (had != null && had.holder == pid()) {
-      had.holder = 0;
-      had.successor = successor;
+      had.leave(successor);
     }
     directory = null;
     session = null;
