@@ -217,7 +217,8 @@ public final class LifecyclePlanner {
       boolean isUp = isRunning(replica) && replica.spec().isWanted();
       boolean isLeftOver =
           !replica.spec().isWanted() && instance.currentState() != InstanceView.State.STOPPED;
-      Optional<String> whyNever = isUp ? Optional.empty() : whyNotStarted(replica);
+      Optional<String> whyNever =
+          isUp || mayServe(replica) ? Optional.empty() : whyNotStarted(replica);
       if (whyNever.isPresent()) {
         fail(replica, whyNever.get());
         continue;
@@ -230,6 +231,18 @@ public final class LifecyclePlanner {
       }
     }
     return missing;
+  }
+
+  /**
+   * Whether it has been started for an engine that has been, too, and nobody can see what became of
+   * it. That engine may own the volume by now and have nobody else: if it had failed for that, the
+   * volume would be faulted, and let go (I9).
+   */
+  private boolean mayServe(Replica replica) {
+    return engine.spec().isWanted()
+        && engine.status().instance().mayRun()
+        && replica.spec().isWanted()
+        && replica.status().instance().currentState() == InstanceView.State.UNKNOWN;
   }
 
   /** Why one that does not run cannot be started before its volume is attached. */
