@@ -1,5 +1,6 @@
 package io.longhorn.orchestration.decision.lifecycle;
 
+import io.longhorn.api.ReplicaMode;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.InstanceView;
@@ -305,7 +306,16 @@ public final class LifecyclePlanner {
         && engine.spec().nodeID().equals(node)
         && engine.status().instance().currentState() == InstanceView.State.RUNNING
         && hasFrontend
-        && hasRunning;
+        && (hasRunning || isServedUnseen());
+  }
+
+  /** Whether its engine serves from a replica that nobody else can see: the engine can. */
+  private boolean isServedUnseen() {
+    return engine.status().isServing()
+        && draft.activeReplicasOf(volume).stream()
+            .filter(one -> one.status().instance().currentState() == InstanceView.State.UNKNOWN)
+            .map(one -> engine.status().replicas().get(one.spec().id()))
+            .anyMatch(member -> member != null && member.mode() == ReplicaMode.RW);
   }
 
   private String whatOpeningWaitsFor(
