@@ -427,6 +427,11 @@ public final class SmallCluster {
     return host(node).seen;
   }
 
+  /** Another control plane begins: it has seen nothing yet. */
+  public void restart() {
+    allHosts().forEach(host -> host.seen = ManagerSeen.NOT_YET);
+  }
+
   /** A process in a state, of which no plan knows. */
   public Child child(State state) {
     Child child = new Child(new UUID(7, ++counter).toString(), ++counter);
