@@ -471,8 +471,7 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
             world.knobs.blocks,
             isNew
                 ? MembershipRecord.ofNewVolume(List.copyOf(ids(action.all())))
-                : alone(replica.spec().id()),
-            isNew);
+                : alone(replica.spec().id()));
     machine.directories().put(path, made);
     world.made(made);
     world.trace.tell(machine.name(), () -> path + " is made");

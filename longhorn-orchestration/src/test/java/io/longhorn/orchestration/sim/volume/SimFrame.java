@@ -18,6 +18,7 @@ import java.util.Arrays;
  * @param generation tag of the session
  * @param sequence the asker's, returned in the reply
  * @param block that it is about, if it is about one
+ * @param regions of a write-intent bitmap that it is about, from the first one on; 0 if it is not
  * @param payload control fields, or the content of a block
  */
 record SimFrame(
@@ -27,17 +28,18 @@ record SimFrame(
     long generation,
     long sequence,
     int block,
+    int regions,
     byte[] payload) {
   private static final byte[] NOTHING = new byte[0];
 
   /** Asks, with fields. */
   static SimFrame ask(FrameType type, long generation, long sequence, FieldWriter fields) {
-    return new SimFrame(type, false, IoError.OK, generation, sequence, 0, fields.toBytes());
+    return new SimFrame(type, false, IoError.OK, generation, sequence, 0, 0, fields.toBytes());
   }
 
   /** Asks about a block. */
   static SimFrame ask(FrameType type, long generation, long sequence, int block) {
-    return new SimFrame(type, false, IoError.OK, generation, sequence, block, NOTHING);
+    return new SimFrame(type, false, IoError.OK, generation, sequence, block, 0, NOTHING);
   }
 
   /** Asks for nothing more than its type says. */
@@ -48,22 +50,33 @@ record SimFrame(
   /** A WRITE. */
   static SimFrame write(long generation, long sequence, int block, long stamp) {
     return new SimFrame(
-        FrameType.WRITE, false, IoError.OK, generation, sequence, block, content(stamp));
+        FrameType.WRITE, false, IoError.OK, generation, sequence, block, 0, content(stamp));
+  }
+
+  /** Asks about a whole write-intent bitmap, with bits or without. */
+  static SimFrame bitmap(
+      FrameType type, long generation, long sequence, int regions, byte[] bits) {
+    return new SimFrame(type, false, IoError.OK, generation, sequence, 0, regions, bits);
   }
 
   /** The answer to this one, with fields. */
   SimFrame reply(IoError how, FieldWriter fields) {
-    return new SimFrame(type, true, how, generation, sequence, block, fields.toBytes());
+    return new SimFrame(type, true, how, generation, sequence, block, regions, fields.toBytes());
   }
 
   /** The answer to this one. */
   SimFrame reply(IoError how) {
-    return new SimFrame(type, true, how, generation, sequence, block, NOTHING);
+    return new SimFrame(type, true, how, generation, sequence, block, regions, NOTHING);
+  }
+
+  /** The answer to this one, with bits. */
+  SimFrame bits(byte[] bits) {
+    return new SimFrame(type, true, IoError.OK, generation, sequence, block, regions, bits);
   }
 
   /** The answer to a READ. */
   SimFrame data(long stamp) {
-    return new SimFrame(type, true, IoError.OK, generation, sequence, block, content(stamp));
+    return new SimFrame(type, true, IoError.OK, generation, sequence, block, 0, content(stamp));
   }
 
   private static byte[] content(long stamp) {
@@ -101,7 +114,7 @@ record SimFrame(
     }
     boolean isAboutBlock = type == FrameType.WRITE || type == FrameType.READ;
     FrameHeader.range(
-        s, 0, (long) block * Crc32c.BLOCK_BYTES, isAboutBlock ? Crc32c.BLOCK_BYTES : 0);
+        s, 0, (long) block * Crc32c.BLOCK_BYTES, isAboutBlock ? Crc32c.BLOCK_BYTES : regions);
     FrameHeader.payload(s, 0, crcs, payload.length);
     System.arraycopy(payload, 0, bytes, FrameHeader.BYTES + 4 * crcs, payload.length);
     int sum = crc.of(view, FrameHeader.BYTES + 4 * crcs, payload.length);
@@ -133,6 +146,7 @@ record SimFrame(
     if (sum != sent || type == null) {
       throw new IllegalStateException("a damaged frame of type " + type);
     }
+    boolean isAboutBlock = type == FrameType.WRITE || type == FrameType.READ;
     return new SimFrame(
         type,
         (FrameHeader.flags(s, 0) & FrameHeader.FLAG_REPLY) != 0,
@@ -140,6 +154,7 @@ record SimFrame(
         FrameHeader.generation(s, 0),
         FrameHeader.sequence(s, 0),
         (int) (FrameHeader.offset(s, 0) / Crc32c.BLOCK_BYTES),
+        isAboutBlock ? 0 : FrameHeader.length(s, 0),
         payload);
   }
 }

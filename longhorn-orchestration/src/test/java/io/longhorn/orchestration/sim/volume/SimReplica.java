@@ -9,9 +9,11 @@ import io.longhorn.api.memory.Crc32c;
 import io.longhorn.api.wire.FieldWriter;
 import io.longhorn.api.wire.FrameType;
 import io.longhorn.api.wire.Hello;
+import io.longhorn.api.wire.LayerList;
 import io.longhorn.api.wire.Promise;
 import io.longhorn.api.wire.RecordCodec;
 import io.longhorn.api.wire.ReplicaInfo;
+import io.longhorn.engine.reconcile.RegionBits;
 import io.longhorn.orchestration.sim.world.BlockValue;
 import io.longhorn.orchestration.sim.world.SimDirectory;
 import io.longhorn.orchestration.sim.world.SimFailure;
@@ -25,6 +27,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.UUID;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,6 +39,10 @@ public final class SimReplica extends SimProcess {
   static final String AUTHORITY = "store:sim";
 
   private static final int CREDITS = 64;
+
+  /** No snapshot is ever taken. */
+  private static final LayerList LAYERS =
+      new LayerList(List.of(new LayerList.Layer(1, 0, 0, "", 0, false)));
 
   private final String volume;
   private final ReplicaId id;
@@ -336,7 +343,60 @@ public final class SimReplica extends SimProcess {
         send(link, frame.reply(IoError.OK));
       }
       case PING -> send(link, frame.reply(IoError.OK));
+      case LAYERS -> send(link, frame.reply(IoError.OK, LAYERS.write()));
+      case INTENT_READ, INTENT_MERGE, INTENT_CLEAR, INTENT_VALID_SINCE, MARK_EQUAL ->
+          serveMarks(link, frame);
       default -> send(link, frame.reply(IoError.UNSUPPORTED));
     }
+  }
+
+  /** What engines keep on it to know where copies differ. */
+  private void serveMarks(Link link, SimFrame frame) {
+    SimDirectory there = directory();
+    RegionBits bits = new RegionBits(there.size());
+    switch (frame.type()) {
+      case INTENT_READ -> {
+        there.marks.forEach(bits::set);
+        send(link, frame.bits(bits.toBytes(0, there.size())));
+        return;
+      }
+      case INTENT_MERGE -> {
+        bits.orBytes(0, frame.payload());
+        forEach(bits, there.marks::add);
+      }
+      case INTENT_CLEAR -> {
+        bits.orBytes(0, frame.payload());
+        forEach(bits, block -> clearMark(there, block));
+      }
+      case INTENT_VALID_SINCE -> there.validSince = RecordCodec.stamp(frame.fields(), 1, 2);
+      case MARK_EQUAL -> {
+        there.equalProcess = pid();
+        there.hasLost = false;
+      }
+      default -> throw new IllegalStateException("not about marks: " + frame.type());
+    }
+    send(link, frame.reply(IoError.OK));
+  }
+
+  private static void forEach(RegionBits bits, IntConsumer task) {
+    for (int i = bits.nextSet(0); i >= 0; i = bits.nextSet(i + 1)) {
+      task.accept(i);
+    }
+  }
+
+  /** Rule E5: what is not on its disk could be missed by others if this were forgotten. */
+  private void clearMark(SimDirectory there, int block) {
+    if (!there.block(block).equals(there.durable(block))) {
+      throw new SimFailure(
+          "I6",
+          name()
+              + " is to forget its mark of block "
+              + block
+              + ", which is "
+              + there.block(block)
+              + " and on its disk "
+              + there.durable(block));
+    }
+    there.marks.remove(block);
   }
 }

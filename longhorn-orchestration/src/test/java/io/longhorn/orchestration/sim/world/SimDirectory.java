@@ -43,9 +43,6 @@ public final class SimDirectory {
   /** The newest record it was given. */
   public MembershipRecord record;
 
-  /** Whether it was ever equal to a set: one that was made to be filled is not. */
-  public boolean isFilled;
-
   /** The process that ran when it was last equal to its set; 0 for none. */
   public long equalProcess;
 
@@ -64,13 +61,11 @@ public final class SimDirectory {
       VolumeId volume,
       ReplicaId replica,
       int size,
-      MembershipRecord record,
-      boolean isFilled) {
+      MembershipRecord record) {
     this.path = path;
     this.volume = volume;
     this.replica = replica;
     this.record = record;
-    this.isFilled = isFilled;
     blocks = new BlockValue[size];
     durable = new BlockValue[size];
     Arrays.fill(blocks, BlockValue.NONE);
@@ -96,6 +91,13 @@ public final class SimDirectory {
   public void write(int number, BlockValue value) {
     marks.add(number);
     blocks[number] = value;
+  }
+
+  /** All of it is to be compared with others before it counts. */
+  public void markAll() {
+    for (int i = 0; i < blocks.length; i++) {
+      marks.add(i);
+    }
   }
 
   /** Everything is on the disk. */
