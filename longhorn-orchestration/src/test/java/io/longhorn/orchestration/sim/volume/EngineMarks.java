@@ -181,9 +181,7 @@ final class EngineMarks {
   void generationEnds() {
     flushes.values().forEach(flush -> tracker.flushEnded(flush.number, false));
     flushes.clear();
-    writes
-        .values()
-        .forEach(write -> tracker.writeEnded(offset(write.block), Crc32c.BLOCK_BYTES));
+    writes.values().forEach(write -> tracker.writeEnded(offset(write.block), Crc32c.BLOCK_BYTES));
     writes.clear();
     tracker.membersChanged();
   }

@@ -161,8 +161,7 @@ final class EngineReturn {
                         id,
                         frame(FrameType.LAYERS),
                         own ->
-                            step(
-                                new ReturnEvent.LayersRead(read.apply(members), read.apply(own))),
+                            step(new ReturnEvent.LayersRead(read.apply(members), read.apply(own))),
                         lost),
             lost);
   }

@@ -196,8 +196,7 @@ final class EngineUpkeep {
                 .calls()
                 .ask(
                     id,
-                    SimFrame.ask(
-                        FrameType.MARK_EQUAL, engine.generation(), engine.nextSequence()),
+                    SimFrame.ask(FrameType.MARK_EQUAL, engine.generation(), engine.nextSequence()),
                     _ -> reconcile(new ReconcileEvent.Marked(id)),
                     () -> {});
         case ReconcileEffect.Reconciled _ -> reconciled();
@@ -351,10 +350,7 @@ final class EngineUpkeep {
         && required.equals(engine.configured())
         && required.stream()
             .allMatch(id ->
-                engine
-                    .portOf(id)
-                    .filter(port -> port.hasPromised(engine.generation()))
-                    .isPresent())
+                engine.portOf(id).filter(port -> port.hasPromised(engine.generation())).isPresent())
         && returns.isEmpty()
         && !reconcile.isReconciling();
   }

@@ -54,8 +54,7 @@ record SimFrame(
   }
 
   /** Asks about a whole write-intent bitmap, with bits or without. */
-  static SimFrame bitmap(
-      FrameType type, long generation, long sequence, int regions, byte[] bits) {
+  static SimFrame bitmap(FrameType type, long generation, long sequence, int regions, byte[] bits) {
     return new SimFrame(type, false, IoError.OK, generation, sequence, 0, regions, bits);
   }
 

@@ -362,7 +362,7 @@ public final class SimReplica extends SimProcess {
       }
       case INTENT_MERGE -> {
         bits.orBytes(0, frame.payload());
-        forEach(bits, there.marks::add);
+        forEach(bits, block -> there.marks.add(block));
       }
       case INTENT_CLEAR -> {
         bits.orBytes(0, frame.payload());

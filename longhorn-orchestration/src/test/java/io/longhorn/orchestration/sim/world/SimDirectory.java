@@ -57,11 +57,7 @@ public final class SimDirectory {
 
   /** One with nothing in it. */
   public SimDirectory(
-      String path,
-      VolumeId volume,
-      ReplicaId replica,
-      int size,
-      MembershipRecord record) {
+      String path, VolumeId volume, ReplicaId replica, int size, MembershipRecord record) {
     this.path = path;
     this.volume = volume;
     this.replica = replica;
