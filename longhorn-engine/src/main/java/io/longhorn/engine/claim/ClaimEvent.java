@@ -123,6 +123,8 @@ public sealed interface ClaimEvent {
    * A returned replica was made equal ({@link ClaimEffect.MakeEqual} began it). Since before this
    * event every write goes to it too, none sent before that is under way, and it has answered all
    * that were: one that the others had answered is acknowledged, and it is a source from now on.
+   * What it was made equal to is on its disk, and no FLUSH is reported that it was not asked for as
+   * well from the moment it was sent writes: what that promised must not be missing here.
    */
   record MadeEqual(long nowNanos, ReplicaId replica) implements ClaimEvent {}
 

@@ -134,7 +134,7 @@ final class BlockCopies {
       if (step != Step.BLOCKED) {
         isBlocked = false;
         isOneDone |= op.kind == Kind.EQUAL;
-        op.to.ifPresent(served::add);
+        op.to.ifPresent(id -> served.add(id));
       }
     }
     stepLater(isBlocked);
@@ -161,7 +161,7 @@ final class BlockCopies {
       return Step.BLOCKED;
     }
     ReplicaId from = source(required);
-    BlockValue value = whole(from, required, op.block);
+    BlockValue value = member(from).block(op.block);
     for (ReplicaId id : required) {
       if (!member(id).block(op.block).equals(value)) {
         checkSource(from);
@@ -188,17 +188,6 @@ final class BlockCopies {
     return chosen;
   }
 
-  /** What a source has in a block; what another one has if it is damaged there. */
-  private BlockValue whole(ReplicaId from, SortedSet<ReplicaId> others, int block) {
-    BlockValue value = member(from).block(block);
-    for (ReplicaId id : others) {
-      if (value.equals(BlockValue.TORN)) {
-        value = member(id).block(block);
-      }
-    }
-    return value;
-  }
-
   // ---- one that returns
   // ---------------------------------------------------------------------------
 
@@ -217,7 +206,7 @@ final class BlockCopies {
       return Step.BLOCKED;
     }
     ReplicaId from = sourceOfReturn(to, members);
-    BlockValue value = whole(from, engine.committed(members), op.block);
+    BlockValue value = member(from).block(op.block);
     checkSource(from);
     if (!member(to).block(op.block).equals(value)) {
       write(to, op.block, value);
