@@ -2,9 +2,9 @@
  * A cluster in virtual time. {@link io.longhorn.orchestration.sim.Sim} is the way in.
  *
  * <p><b>What is real:</b> planners, reconciler, what an engine decides about claims, reconcile,
- * returns and marks, membership values, wire codec (every frame is encoded and decoded). <b>What is
- * not:</b> time, network, machines, disks, Kubernetes, the processes around the cores, the copy of
- * one block, the rebuild of an empty replica, guests.
+ * returns, marks and copies, membership values, wire codec (every frame is encoded and decoded).
+ * <b>What is not:</b> time, network, machines, disks, Kubernetes, the processes around the cores,
+ * the rebuild of an empty replica, guests.
  *
  * <p><b>When invariants are asked for.</b> Those that hold at all times (I1, I3, I5, I8: what every
  * member has, who is listened to, what was promised, who has a directory) after every event, for

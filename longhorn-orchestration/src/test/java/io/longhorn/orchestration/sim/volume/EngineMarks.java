@@ -77,10 +77,14 @@ final class EngineMarks {
     }
   }
 
-  /** Members are made equal in a block, at once: a write as any other (E5). */
-  void equalized(int block) {
-    tracker.writeSent(offset(block), Crc32c.BLOCK_BYTES);
-    tracker.writeEnded(offset(block), Crc32c.BLOCK_BYTES);
+  /** A write that makes members equal is about to be sent: one as any other (E5). */
+  void rangeWriteSent(long offset, int length) {
+    tracker.writeSent(offset, length);
+  }
+
+  /** It has ended. */
+  void rangeWriteEnded(long offset, int length) {
+    tracker.writeEnded(offset, length);
   }
 
   private static long offset(int block) {

@@ -13,6 +13,8 @@ import io.longhorn.engine.reconcile.RegionBits;
 import io.longhorn.engine.reconcile.ReturnCore;
 import io.longhorn.engine.reconcile.ReturnEffect;
 import io.longhorn.engine.reconcile.ReturnEvent;
+import io.longhorn.orchestration.sim.world.SimKnobs.Sabotage;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SortedMap;
@@ -167,15 +169,22 @@ final class EngineReturn {
   }
 
   private void copy(ReturnEffect.Copy copy) {
-    if (copy.length() != Crc32c.BLOCK_BYTES) {
-      throw new IllegalStateException("a region is a block here: " + copy);
+    List<ReplicaId> sources =
+        engine.world.knobs.does(Sabotage.ENGINE_COPIES_FROM_ANYBODY)
+            ? List.of(id)
+            : List.copyOf(upkeep.memberInfos().keySet());
+    if (copy.length() != Crc32c.BLOCK_BYTES || sources.isEmpty()) {
+      step(new ReturnEvent.CopyFailed(copy));
+      return;
     }
     upkeep
-        .copies()
+        .ops()
         .copy(
+            copy.layer(),
+            sources.get(engine.world.scheduler.random().nextInt(sources.size())),
             id,
-            (int) (copy.offset() / Crc32c.BLOCK_BYTES),
-            value ->
-                step(value == null ? new ReturnEvent.CopyFailed(copy) : new ReturnEvent.Copied()));
+            BlockLocks.blockOf(copy.offset()),
+            (isDone, _) ->
+                step(isDone ? new ReturnEvent.Copied() : new ReturnEvent.CopyFailed(copy)));
   }
 }

@@ -27,8 +27,7 @@ import java.util.function.Consumer;
 
 /**
  * Keeps the members that an engine serves equal: after a crash, when one returns, and their marks.
- * Carries out what the real cores of an engine decide; a region of theirs is one block. What is
- * between a range lock and its release is played by {@link BlockCopies}.
+ * Carries out what the real cores of an engine decide; a region of theirs is one block.
  */
 final class EngineUpkeep {
   private static final long TICK_NANOS = 1_000 * SimScheduler.MILLI;
@@ -42,7 +41,7 @@ final class EngineUpkeep {
   private final RegionMap regions;
   private final ReconcileCore reconcile;
   private final EngineMarks marks;
-  private final BlockCopies copies;
+  private final EngineRangeOps ops;
   private final TreeMap<ReplicaId, ReplicaInfo> infos = new TreeMap<>();
   private final TreeMap<ReplicaId, EngineReturn> returns = new TreeMap<>();
   private SortedSet<ReplicaId> preferred = new TreeSet<>();
@@ -61,7 +60,7 @@ final class EngineUpkeep {
     regions = new RegionMap((long) world.knobs.blocks * Crc32c.BLOCK_BYTES, Crc32c.BLOCK_BYTES);
     reconcile = new ReconcileCore(regions);
     marks = new EngineMarks(engine, regions);
-    copies = new BlockCopies(engine);
+    ops = new EngineRangeOps(engine);
   }
 
   RegionMap regions() {
@@ -72,8 +71,8 @@ final class EngineUpkeep {
     return marks;
   }
 
-  BlockCopies copies() {
-    return copies;
+  EngineRangeOps ops() {
+    return ops;
   }
 
   // ---- what others read
@@ -158,6 +157,7 @@ final class EngineUpkeep {
         members.add(new ReconcileEvent.Member(id, said.isContinuous()));
       });
     }
+    ops.serves();
     reconcile(new ReconcileEvent.Began(members, !isReconciling));
     if (!isTicking) {
       isTicking = true;
@@ -170,7 +170,7 @@ final class EngineUpkeep {
     isReconciling = false;
     returns.clear();
     infos.clear();
-    copies.generationEnds();
+    ops.generationEnds();
     equalizing = 0;
     marks.generationEnds();
   }
@@ -186,7 +186,7 @@ final class EngineUpkeep {
         case ReconcileEffect.BitsKnown(RegionBits union) -> marks.known(union);
         case ReconcileEffect.PreferSources(SortedSet<ReplicaId> ids, boolean mayHaveLost) -> {
           preferred = ids;
-          copies.sourcesChanged();
+          ops.setsChanged();
           if (mayHaveLost && isReconciling) {
             mayHaveLost(ids);
           }
@@ -233,14 +233,14 @@ final class EngineUpkeep {
       }
       ReconcileCore.Chunk chunk = next.get();
       equalizing++;
-      copies.equal(
-          (int) (chunk.offset() / Crc32c.BLOCK_BYTES),
-          value -> {
+      ops.equal(
+          BlockLocks.blockOf(chunk.offset()),
+          (isDone, _) -> {
             equalizing--;
             reconcile(
-                value == null
-                    ? new ReconcileEvent.ChunkFailed(chunk)
-                    : new ReconcileEvent.ChunkEqual(chunk));
+                isDone
+                    ? new ReconcileEvent.ChunkEqual(chunk)
+                    : new ReconcileEvent.ChunkFailed(chunk));
           });
     }
   }
@@ -284,8 +284,8 @@ final class EngineUpkeep {
   /** The link of one is gone. */
   void broke(ReplicaId id) {
     marks.broke(id);
-    copies.broke(id);
     returns.remove(id);
+    ops.broke(id);
     infos.remove(id);
     if (isServing) {
       reconcile(new ReconcileEvent.MemberLeft(id));
@@ -309,6 +309,10 @@ final class EngineUpkeep {
   /** Goes on, if there is anything to do. */
   void look() {
     marks.sendFlushes();
+    if (isServing) {
+      ops.setsChanged();
+      ops.locks().look();
+    }
     if (!isServing || returns.isEmpty() || reconcile.isReconciling()) {
       return;
     }
@@ -328,6 +332,7 @@ final class EngineUpkeep {
       return;
     }
     ticks++;
+    ops.tick();
     reconcile(new ReconcileEvent.Retry());
     List.copyOf(returns.values()).forEach(EngineReturn::retry);
     if (ticks % TICKS_A_CLEARING == 0) {

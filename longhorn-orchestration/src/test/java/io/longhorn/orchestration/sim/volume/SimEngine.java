@@ -261,6 +261,7 @@ public final class SimEngine extends SimProcess {
   @Override
   void gone() {
     isServing = false;
+    upkeep.ops().gone();
     List.copyOf(clients).forEach(client -> client.brokenBy(this));
     clients.clear();
     requests.clear();
@@ -444,6 +445,9 @@ public final class SimEngine extends SimProcess {
       case PROMISE -> {}
       case RECORD -> {
         if (port.hasPromised(generation)) {
+          if (generation == core.generation()) {
+            upkeep.ops().linked(from);
+          }
           reportDue();
           tell(now -> new ClaimEvent.Promised(now, from, generation));
         }
@@ -452,7 +456,7 @@ public final class SimEngine extends SimProcess {
       case READ -> {
         if (sends.remove(sent.context())
             instanceof ClaimEffect.SendRead(_, long request, _, _, _)) {
-          found(request, reply.stamp());
+          found(request, reply.value().stamp());
           tell(now -> new ClaimEvent.ReadDone(now, sent.context()));
         }
       }
@@ -487,12 +491,24 @@ public final class SimEngine extends SimProcess {
   }
 
   private void sendWrite(ClaimEffect.SendWrite send) {
-    Request request = request(send.id()).orElseThrow();
+    int block = request(send.id()).orElseThrow().block;
     sends.put(send.send(), send);
+    upkeep.ops().locks().request(block, () -> write(send));
+  }
+
+  private void write(ClaimEffect.SendWrite send) {
+    Request request = requests.get(send.id());
+    if (request == null || !sends.containsKey(send.send())) {
+      return;
+    }
     upkeep.marks().writeSent(send.send(), request.block, send.replicas());
     for (ReplicaId replica : send.replicas()) {
       SimFrame frame =
-          SimFrame.write(send.generation(), nextSequence(), request.block, request.stamp);
+          SimFrame.write(
+              send.generation(),
+              nextSequence(),
+              request.block,
+              new BlockValue(send.generation(), request.stamp));
       if (portOf(replica).filter(port -> port.send(frame, send.send())).isEmpty()) {
         upkeep.marks().wrote(send.send(), replica);
       }
@@ -500,15 +516,23 @@ public final class SimEngine extends SimProcess {
   }
 
   private void sendRead(ClaimEffect.SendRead send) {
-    Request request = request(send.id()).orElseThrow();
+    int block = request(send.id()).orElseThrow().block;
     sends.put(send.send(), send);
+    upkeep.ops().locks().request(block, () -> read(send));
+  }
+
+  private void read(ClaimEffect.SendRead send) {
+    Request request = requests.get(send.id());
+    if (request == null || !sends.containsKey(send.send())) {
+      return;
+    }
     if (send.isEqualFirst() && upkeep.isUnreconciled(request.block)) {
       upkeep
-          .copies()
+          .ops()
           .equalForRead(
               request.block,
-              value -> {
-                if (value == null) {
+              (isDone, value) -> {
+                if (!isDone || value == null) {
                   readFailed(send.send());
                 } else {
                   equalRead(send, value);
@@ -678,7 +702,11 @@ public final class SimEngine extends SimProcess {
     Link origin = request.origin;
     SimFrame asked = request.asked;
     if (origin != null && asked != null) {
-      send(origin, asked.type() == FrameType.READ ? asked.data(stamp) : asked.reply(IoError.OK));
+      send(
+          origin,
+          asked.type() == FrameType.READ
+              ? asked.data(new BlockValue(0, stamp))
+              : asked.reply(IoError.OK));
     }
     if (request.client != null) {
       request.client.answered(request.operation, stamp);

@@ -2,10 +2,12 @@ package io.longhorn.orchestration.sim.volume;
 
 import io.longhorn.api.IoError;
 import io.longhorn.api.memory.Crc32c;
+import io.longhorn.api.wire.BlockState;
 import io.longhorn.api.wire.FieldReader;
 import io.longhorn.api.wire.FieldWriter;
 import io.longhorn.api.wire.FrameHeader;
 import io.longhorn.api.wire.FrameType;
+import io.longhorn.orchestration.sim.world.BlockValue;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -48,9 +50,9 @@ record SimFrame(
   }
 
   /** A WRITE. */
-  static SimFrame write(long generation, long sequence, int block, long stamp) {
+  static SimFrame write(long generation, long sequence, int block, BlockValue value) {
     return new SimFrame(
-        FrameType.WRITE, false, IoError.OK, generation, sequence, block, 0, content(stamp));
+        FrameType.WRITE, false, IoError.OK, generation, sequence, block, 0, content(value));
   }
 
   /** Asks about a whole write-intent bitmap, with bits or without. */
@@ -74,24 +76,49 @@ record SimFrame(
   }
 
   /** The answer to a READ. */
-  SimFrame data(long stamp) {
-    return new SimFrame(type, true, IoError.OK, generation, sequence, block, 0, content(stamp));
+  SimFrame data(BlockValue value) {
+    return new SimFrame(type, true, IoError.OK, generation, sequence, block, 0, content(value));
   }
 
-  private static byte[] content(long stamp) {
+  private static byte[] content(BlockValue value) {
     byte[] content = new byte[Crc32c.BLOCK_BYTES];
-    ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN).putLong(stamp);
+    ByteBuffer.wrap(content)
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .putLong(value.generation())
+        .putLong(value.stamp());
     return content;
   }
 
+  /** Which value the content of a block is. */
+  static BlockValue value(ByteBuffer content, int at) {
+    ByteBuffer of = content.duplicate().order(ByteOrder.LITTLE_ENDIAN);
+    return new BlockValue(of.getLong(at), of.getLong(at + Long.BYTES));
+  }
+
   /** Whose content it carries. */
-  long stamp() {
-    return ByteBuffer.wrap(payload).order(ByteOrder.LITTLE_ENDIAN).getLong();
+  BlockValue value() {
+    return value(ByteBuffer.wrap(payload), 0);
+  }
+
+  /** The answer to BLOCK_HASHES of one block: values differ where these do. */
+  SimFrame hash(BlockValue value) {
+    ByteBuffer entry =
+        ByteBuffer.allocate(FrameType.HASH_ENTRY_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    entry.put((byte) BlockState.DATA.code()).putLong(value.generation()).putLong(value.stamp());
+    return new SimFrame(type, true, IoError.OK, generation, sequence, block, 0, entry.array());
   }
 
   /** Its fields. */
   FieldReader fields() {
     return new FieldReader(payload);
+  }
+
+  private boolean isAboutBlock() {
+    return isAboutBlock(type);
+  }
+
+  private static boolean isAboutBlock(FrameType type) {
+    return type == FrameType.WRITE || type == FrameType.READ || type == FrameType.BLOCK_HASHES;
   }
 
   private boolean hasData() {
@@ -111,9 +138,8 @@ record SimFrame(
     } else {
       FrameHeader.write(s, 0, type, 0, generation, sequence);
     }
-    boolean isAboutBlock = type == FrameType.WRITE || type == FrameType.READ;
     FrameHeader.range(
-        s, 0, (long) block * Crc32c.BLOCK_BYTES, isAboutBlock ? Crc32c.BLOCK_BYTES : regions);
+        s, 0, (long) block * Crc32c.BLOCK_BYTES, isAboutBlock() ? Crc32c.BLOCK_BYTES : regions);
     FrameHeader.payload(s, 0, crcs, payload.length);
     System.arraycopy(payload, 0, bytes, FrameHeader.BYTES + 4 * crcs, payload.length);
     int sum = crc.of(view, FrameHeader.BYTES + 4 * crcs, payload.length);
@@ -145,7 +171,6 @@ record SimFrame(
     if (sum != sent || type == null) {
       throw new IllegalStateException("a damaged frame of type " + type);
     }
-    boolean isAboutBlock = type == FrameType.WRITE || type == FrameType.READ;
     return new SimFrame(
         type,
         (FrameHeader.flags(s, 0) & FrameHeader.FLAG_REPLY) != 0,
@@ -153,7 +178,7 @@ record SimFrame(
         FrameHeader.generation(s, 0),
         FrameHeader.sequence(s, 0),
         (int) (FrameHeader.offset(s, 0) / Crc32c.BLOCK_BYTES),
-        isAboutBlock ? 0 : FrameHeader.length(s, 0),
+        isAboutBlock(type) ? 0 : FrameHeader.length(s, 0),
         payload);
   }
 }

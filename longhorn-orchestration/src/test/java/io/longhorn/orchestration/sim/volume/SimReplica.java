@@ -14,7 +14,6 @@ import io.longhorn.api.wire.Promise;
 import io.longhorn.api.wire.RecordCodec;
 import io.longhorn.api.wire.ReplicaInfo;
 import io.longhorn.engine.reconcile.RegionBits;
-import io.longhorn.orchestration.sim.world.BlockValue;
 import io.longhorn.orchestration.sim.world.SimDirectory;
 import io.longhorn.orchestration.sim.world.SimFailure;
 import io.longhorn.orchestration.sim.world.SimKnobs.Sabotage;
@@ -324,12 +323,13 @@ public final class SimReplica extends SimProcess {
                   + there.promised);
         }
         if (!world.knobs.does(Sabotage.REPLICA_DROPS_WRITES)) {
-          there.write(frame.block(), new BlockValue(frame.generation(), frame.stamp()));
+          there.write(frame.block(), frame.value());
         }
         world.watcher().touched(volume);
         send(link, frame.reply(IoError.OK));
       }
-      case READ -> send(link, frame.data(there.block(frame.block()).stamp()));
+      case READ -> send(link, frame.data(there.block(frame.block())));
+      case BLOCK_HASHES -> send(link, frame.hash(there.block(frame.block())));
       case FLUSH -> {
         if (world.scheduler.happens(world.knobs.failFlushOneOf)) {
           tell(() -> name() + " cannot flush");
