@@ -23,8 +23,7 @@ final class SimDirectoryTest {
             new VolumeId(new UUID(2, 2)),
             id,
             4,
-            MembershipRecord.ofNewVolume(List.of(id)),
-            true);
+            MembershipRecord.ofNewVolume(List.of(id)));
     directory.take(FIRST);
     directory.equalProcess = FIRST;
     return directory;
