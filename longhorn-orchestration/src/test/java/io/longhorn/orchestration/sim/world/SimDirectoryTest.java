@@ -19,11 +19,7 @@ final class SimDirectoryTest {
     ReplicaId id = new ReplicaId(new UUID(1, 1));
     SimDirectory directory =
         new SimDirectory(
-            "/d",
-            new VolumeId(new UUID(2, 2)),
-            id,
-            4,
-            MembershipRecord.ofNewVolume(List.of(id)));
+            "/d", new VolumeId(new UUID(2, 2)), id, 4, MembershipRecord.ofNewVolume(List.of(id)));
     directory.take(FIRST);
     directory.equalProcess = FIRST;
     return directory;
