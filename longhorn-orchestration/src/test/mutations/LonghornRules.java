@@ -56,6 +56,12 @@ final class LonghornRules {
               "if (why.isPresent() && (isDown || hasTicket(draft, volume, target))) {",
               "if (why.isPresent() && !isDown && hasTicket(draft, volume, target)) {",
               "MigrationDecisionTest"),
+          new Mutation(
+              "C4: a target that owns the volume is given up because its node does not answer (I9)",
+              "volume/MigrationPlanner.java",
+              "    if (isDown && !isKept(draft, volume, target)) {\n",
+              "    if (isDown) {\n",
+              "MigrationDecisionTest"),
           // ---- the target follows the record ----------------------------------------------------
           new Mutation(
               "P3: a replica that comes back takes the target down",

@@ -143,9 +143,8 @@ final class OtherRules {
           new Mutation(
               "3.3/3: replicas are taken away while it migrates",
               "volume/CleanupPlanner.java",
-              "    if (isConcerned && !volume.isMigrating() && draft.enginesOf(volume.name()).size() <="
-                  + " 1) {",
-              "    if (isConcerned) {",
+              "    if (volume.isMigrating() || draft.enginesOf(volume.name()).size() > 1) {",
+              "    if (volume.isDeleted()) {",
               "CleanupPlannerTest"),
           // ---- upgrades -------------------------------------------------------------------------
           new Mutation(

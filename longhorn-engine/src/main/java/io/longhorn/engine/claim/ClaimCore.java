@@ -37,6 +37,7 @@ import io.longhorn.engine.claim.ClaimEvent.Linked;
 import io.longhorn.engine.claim.ClaimEvent.MadeEqual;
 import io.longhorn.engine.claim.ClaimEvent.MemberFlushed;
 import io.longhorn.engine.claim.ClaimEvent.OfStore;
+import io.longhorn.engine.claim.ClaimEvent.OwnWanted;
 import io.longhorn.engine.claim.ClaimEvent.Owns;
 import io.longhorn.engine.claim.ClaimEvent.PromiseRefused;
 import io.longhorn.engine.claim.ClaimEvent.Promised;
@@ -100,8 +101,9 @@ import org.jspecify.annotations.Nullable;
  * when each member it had in force has flushed, has answered FENCED, or is out of sync (F1).
  *
  * <p><b>The end.</b> The winner takes the record for itself: {claimants = {winner}}, in the
- * compare-and-set of its claim, or alone if it owns the volume already. The other one finds that
- * out when it wants to claim, and can never again (C1).
+ * compare-and-set of its claim, or alone if it owns the volume already; once, for the next
+ * migration may name another one before this one serves. The other one finds that out when it wants
+ * to claim, and can never again (C1).
  *
  * <p><b>The set.</b> Meanwhile the owner keeps the set: a member whose link broke has left, one
  * that returned is made equal and taken back, each by a compare-and-set that counts as done for
@@ -129,7 +131,12 @@ public final class ClaimCore {
   private long nowNanos;
   private List<ClaimEffect> out = new ArrayList<>();
   private long lastSend;
+
+  /** The record is to name this engine alone: once, and not those that are named later. */
   private boolean isFinishWanted;
+
+  /** It is to serve, whether or not a request wants that. */
+  private boolean isOwnWanted;
 
   // Claiming.
   private @Nullable Claiming claim;
@@ -322,10 +329,13 @@ public final class ClaimCore {
       case MadeEqual(_, ReplicaId id) -> {
         if (role == ClaimRole.OWNER && sessions.of(id).isReturning) {
           joining.add(id);
+          // It has on its disk what it was made equal to: a FLUSH asks it too from now on.
+          sessions.of(id).isContinuous = true;
         }
       }
       case Reconciled(_, long of) -> isReconciled |= hasGeneration() && of == generation;
-      case FinishWanted _ -> isFinishWanted = true;
+      case FinishWanted(_, long of) -> finishWanted(of);
+      case OwnWanted _ -> isOwnWanted = role != ClaimRole.OWNER;
       case RecordChanged _ -> {
         if (hasGeneration()) {
           store.lookAgain();
@@ -360,6 +370,17 @@ public final class ClaimCore {
     }
     membersWithoutLinkHaveLeft();
     out.add(new Serving(generation));
+  }
+
+  /** One that has taken the volume since that was decided does not take it for itself any more. */
+  private void finishWanted(long decidedAt) {
+    if (generation > decidedAt) {
+      return;
+    }
+    isFinishWanted = true;
+    if (hasGeneration() && store.record().filter(this::isFinal).isPresent()) {
+      store.lookAgain();
+    }
   }
 
   private void wanted(ClaimRequest request) {
@@ -539,8 +560,15 @@ public final class ClaimCore {
       }
     }
     flushes.inSync(required);
-    if (isFinishWanted && isFinal(seen.get())) {
+    if (isFinal(seen.get())) {
+      isNamedAlone();
+    }
+  }
+
+  private void isNamedAlone() {
+    if (isFinishWanted) {
       isFinishWanted = false;
+      isOwnWanted = role != ClaimRole.OWNER;
       out.add(new Finished(generation));
     }
   }
@@ -551,9 +579,13 @@ public final class ClaimCore {
       return;
     }
     VolumeRecord record = seen.get();
-    long wanted = under.wanted().orElseThrow().reservedGeneration();
-    if (record.isOwnedBy(engine, wanted)) {
+    VolumeRecord wanted = under.wanted().orElseThrow();
+    if (record.isOwnedBy(engine, wanted.reservedGeneration())) {
       begin(under, record);
+      if (isFinal(wanted)) {
+        // It was, whoever has been named since.
+        isNamedAlone();
+      }
     } else if (record.reservedGeneration() != under.base().reservedGeneration()) {
       // The other engine was first.
       giveUp(under);
@@ -716,7 +748,7 @@ public final class ClaimCore {
   }
 
   private boolean wantsClaim() {
-    return isFinishWanted || requests.all().stream().anyMatch(this::isClaimFor);
+    return isFinishWanted || isOwnWanted || requests.all().stream().anyMatch(this::isClaimFor);
   }
 
   private void failAll() {
@@ -889,6 +921,7 @@ public final class ClaimCore {
         .filter(this::isClaimFor)
         .forEach(pending -> claimedFor.add(pending.request.id()));
     role = ClaimRole.OWNER;
+    isOwnWanted = false;
     requiredMembers().forEach(id -> sessions.of(id).isContinuous = true);
     claim = null;
     isBackingOff = false;
@@ -896,10 +929,6 @@ public final class ClaimCore {
       out.add(new Reconcile(generation, present(committed).members()));
     }
     out.add(new Serving(generation));
-    if (isFinishWanted && store.record().filter(this::isFinal).isPresent()) {
-      isFinishWanted = false;
-      out.add(new Finished(generation));
-    }
   }
 
   // ---- the owner ------------------------------------------------------------------------------

@@ -123,6 +123,8 @@ public sealed interface ClaimEvent {
    * A returned replica was made equal ({@link ClaimEffect.MakeEqual} began it). Since before this
    * event every write goes to it too, none sent before that is under way, and it has answered all
    * that were: one that the others had answered is acknowledged, and it is a source from now on.
+   * What it was made equal to is on its disk, and no FLUSH is reported that it was not asked for as
+   * well from the moment it was sent writes: what that promised must not be missing here.
    */
   record MadeEqual(long nowNanos, ReplicaId replica) implements ClaimEvent {}
 
@@ -131,8 +133,16 @@ public sealed interface ClaimEvent {
 
   // ---- the control plane ----------------------------------------------------------------------
 
-  /** Confirm or rollback: this engine is the winner. */
-  record FinishWanted(long nowNanos) implements ClaimEvent {}
+  /**
+   * Confirm or rollback: this engine is the winner.
+   *
+   * @param generation the volume's when that was decided; it is nothing to an engine that has taken
+   *     the volume since
+   */
+  record FinishWanted(long nowNanos, long generation) implements ClaimEvent {}
+
+  /** This engine is the only one: it takes the volume before anybody wants something of it. */
+  record OwnWanted(long nowNanos) implements ClaimEvent {}
 
   /**
    * Somebody else changed the record under the same generation: the set of replicas that belong to

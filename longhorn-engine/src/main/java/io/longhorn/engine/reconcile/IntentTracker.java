@@ -78,7 +78,10 @@ public final class IntentTracker {
 
   // ---- data path -----------------------------------------------------------------------------
 
-  /** A write, zero or trim of the range is about to be sent. */
+  /**
+   * A write, zero or trim of the range is about to be sent: a client's, or one that makes members
+   * equal there, for it is on their disks no sooner than that.
+   */
   public void writeSent(long offset, int length) {
     hasWritten = true;
     int last = regions.regionOf(offset + length - 1);

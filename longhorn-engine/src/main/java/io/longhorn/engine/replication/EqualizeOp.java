@@ -37,6 +37,10 @@ final class EqualizeOp extends VolumeRequest {
   private long windowFirst;
 
   private int windowBytes;
+
+  /** Whether the keeper of regions was told of writes in the window that have no end yet. */
+  private boolean isWriteTold;
+
   private @Nullable Loan assembled;
   private int participants;
   private int good;
@@ -52,6 +56,7 @@ final class EqualizeOp extends VolumeRequest {
 
   @Override
   void granted(ReplicationCore core) {
+    writesEnded(core);
     Loan whole = assembled;
     if (whole != null) {
       assembled = null;
@@ -184,6 +189,7 @@ final class EqualizeOp extends VolumeRequest {
       while (!isMend && block < blocks && (whole || !isSame(from, to, block))) {
         block++;
       }
+      tellOfWrites(core);
       FrameDraft frame = core.draft(this, FrameType.WRITE, 0);
       int at = begin * Crc32c.BLOCK_BYTES;
       int length = (block - begin) * Crc32c.BLOCK_BYTES;
@@ -198,6 +204,25 @@ final class EqualizeOp extends VolumeRequest {
     }
   }
 
+  /**
+   * A FLUSH that began before these writes says nothing of them (E5): without this the range's
+   * marks could go while a member has what it was made equal to in its cache only, and had
+   * something else before.
+   */
+  private void tellOfWrites(ReplicationCore core) {
+    if (!isWriteTold) {
+      isWriteTold = true;
+      core.regions().writeSent(windowFirst, windowBytes);
+    }
+  }
+
+  private void writesEnded(ReplicationCore core) {
+    if (isWriteTold) {
+      isWriteTold = false;
+      core.regions().writeEnded(windowFirst, windowBytes);
+    }
+  }
+
   private static boolean isSame(Loan a, Loan b, int block) {
     long at = (long) block * Crc32c.BLOCK_BYTES;
     long to = at + Crc32c.BLOCK_BYTES;
@@ -205,6 +230,7 @@ final class EqualizeOp extends VolumeRequest {
   }
 
   private void finishIfWhole(ReplicationCore core) {
+    writesEnded(core);
     if ((core.required() & ~participants) != 0) {
       // A set in force has a member that took no part: begin anew when the sets have changed.
       core.park(this);
@@ -227,6 +253,7 @@ final class EqualizeOp extends VolumeRequest {
 
   private void finish(ReplicationCore core, IoError result) {
     step = Step.OVER;
+    writesEnded(core);
     if (isLocked && !isLockBorrowed) {
       core.unlock(this);
     }

@@ -13,7 +13,7 @@ public interface Regions {
    */
   void unreconciled(long offset, int length);
 
-  /** A write, zero or trim of the range is about to be sent. */
+  /** A write, zero or trim of the range is about to be sent; one that makes members equal too. */
   void writeSent(long offset, int length);
 
   /** The same range, once: every member it was sent to has answered or is lost. */

@@ -95,11 +95,21 @@ public final class ReplicationCore {
    * @param holdTicks calls of {@link #tick} after which held I/O fails; 0 for never
    */
   public ReplicationCore(long sizeBytes, Members members, Regions regions, long holdTicks) {
+    this(sizeBytes, members, regions, holdTicks, new LoanPool(Long.MAX_VALUE));
+  }
+
+  /**
+   * The same with loans of somebody else's pool.
+   *
+   * @param pool of the same thread; without a limit that could be reached
+   */
+  public ReplicationCore(
+      long sizeBytes, Members members, Regions regions, long holdTicks, LoanPool pool) {
     this.sizeBytes = sizeBytes;
     this.members = members;
     this.regions = regions;
     this.holdTicks = holdTicks;
-    pool = new LoanPool(Long.MAX_VALUE);
+    this.pool = pool;
     for (int i = 0; i < MAX_REQUESTS; i++) {
       freePlaces[i] = MAX_REQUESTS - 1 - i;
     }

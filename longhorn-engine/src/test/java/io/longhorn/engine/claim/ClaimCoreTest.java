@@ -638,6 +638,32 @@ final class ClaimCoreTest {
         """);
   }
 
+  /** It was started anew, and promised before the claimant served: it was no member then. */
+  @Test
+  void oneThatPromisedDuringTheClaimAndHasReturnedIsFlushedAsAnyMember() {
+    check(
+        """
+        linked 1 3 3.4 ->
+        linked 2 3 3.4 ->
+        broke 2 ->
+        write 1 -> stop other | look
+        is 7 3.4:12 3 other both ->
+        not-stopped ->
+        after 500 -> set@7 4.5:1 4 me both
+        linked 2 3 3.4 restarted ->
+        set 8 -> ask 1 for 4 | ask 2 for 4
+        promised 2 ->
+        promised 1 -> reconcile 1 | serving 4 | write 1 to 12 as 4
+        wrote 1 1 -> answer 1
+        reconciled -> make equal 2
+        made-equal 2 -> set@8 4.6:12 4 me both
+        set 9 ->
+        flush 2 -> flush 1 as 4 | flush 2 as 4
+        flushed 1 ->
+        flushed 2 -> answer 2
+        """);
+  }
+
   @Test
   void aFlushCutShortByTheLossGoesThroughTheNewOwner() {
     check(
@@ -659,7 +685,7 @@ final class ClaimCoreTest {
         owns 7 3.4:12 3 me both -> serving 3
         heard 1 ->
         heard 2 ->
-        finish -> set@7 3.4:12 3 me me
+        finish 3 -> set@7 3.4:12 3 me me
         set 8 -> finished
         """);
   }
@@ -670,12 +696,65 @@ final class ClaimCoreTest {
         """
         linked 1 3 3.4 ->
         linked 2 3 3.4 ->
-        finish -> stop other | look
+        finish 3 -> stop other | look
         is 7 3.4:12 3 other both ->
         stopped 3 clean -> set@7 4.5:12 4 me me
-        set 8 -> ask 1 for 4 | ask 2 for 4
+        set 8 -> finished | ask 1 for 4 | ask 2 for 4
         promised 1 ->
-        promised 2 -> serving 4 | finished
+        promised 2 -> serving 4
+        """);
+  }
+
+  /** The next migration began before it served; its target found that it was over. */
+  @Test
+  void aWinnerLeavesWhoeverIsNamedAfterIt() {
+    check(
+        """
+        linked 1 3 3.4 ->
+        linked 2 3 3.4 ->
+        finish 3 -> stop other | look
+        is 7 3.4:12 3 other both ->
+        stopped 3 clean -> set@7 4.5:12 4 me me
+        set 8 -> finished | ask 1 for 4 | ask 2 for 4
+        broke 2 -> set@8 4.6:1 4 me me
+        conflict 9 4.5:12 4 me both -> set@9 4.6:1 4 me both
+        set 10 ->
+        promised 1 -> serving 4
+        """);
+  }
+
+  @Test
+  void whoIsToldToFinishAfterItDidLeavesWhoeverIsNamedSince() {
+    check(
+        """
+        linked 1 3 3.4 ->
+        linked 2 3 3.4 ->
+        finish 3 -> stop other | look
+        is 7 3.4:12 3 other both ->
+        stopped 3 clean -> set@7 4.5:12 4 me me
+        set 8 -> finished | ask 1 for 4 | ask 2 for 4
+        promised 1 ->
+        promised 2 -> serving 4
+        finish 3 ->
+        finish 4 -> look
+        is 9 4.5:12 4 me both -> set@9 4.5:12 4 me me
+        """);
+  }
+
+  @Test
+  void theOnlyOneServesWithoutARequestAndNamesNobody() {
+    check(
+        """
+        linked 1 3 3.4 ->
+        linked 2 3 3.4 ->
+        own -> stop other | look
+        is 7 3.4:12 3 other me ->
+        stopped 3 clean -> set@7 4.5:12 4 me me
+        conflict 8 3.4:12 3 other both -> set@8 4.5:12 4 me both
+        set 9 -> ask 1 for 4 | ask 2 for 4
+        promised 1 ->
+        promised 2 -> serving 4
+        own ->
         """);
   }
 

@@ -115,7 +115,8 @@ final class ClaimScript {
       case "heard" -> new ClaimEvent.Heard(nowNanos, replica, nowNanos);
       case "made-equal" -> new ClaimEvent.MadeEqual(nowNanos, replica);
       case "reconciled" -> new ClaimEvent.Reconciled(nowNanos, core.generation());
-      case "finish" -> new ClaimEvent.FinishWanted(nowNanos);
+      case "finish" -> new ClaimEvent.FinishWanted(nowNanos, number);
+      case "own" -> new ClaimEvent.OwnWanted(nowNanos);
       case "is" -> new ClaimEvent.StoreRead(nowNanos, lastCall, stored(words));
       case "set" -> new ClaimEvent.StoreSet(nowNanos, lastCall, number);
       case "conflict" -> new ClaimEvent.StoreConflict(nowNanos, lastCall, stored(words));

@@ -478,7 +478,7 @@ final class ClaimWorld {
     engine.isFrozen = false;
     tellStory("start E", e, "as", engine.id);
     if (winner == e) {
-      tell(e, new ClaimEvent.FinishWanted(nowNanos));
+      tell(e, new ClaimEvent.FinishWanted(nowNanos, store.record().reservedGeneration()));
     }
   }
 
@@ -520,7 +520,7 @@ final class ClaimWorld {
     if (winner < 0 && engines.get(e).runs()) {
       winner = e;
       tellStory("the winner is E", e);
-      tell(e, new ClaimEvent.FinishWanted(nowNanos));
+      tell(e, new ClaimEvent.FinishWanted(nowNanos, store.record().reservedGeneration()));
     }
   }
 

@@ -101,9 +101,14 @@ final class ReconcileWorld {
   private static final class Equalize {
     final Replica source;
     final ReconcileCore.@Nullable Chunk chunk;
+
+    /** Whether some member differs: then it is written to. */
+    final boolean writes;
+
     int awaited;
 
-    Equalize(Replica source, ReconcileCore.@Nullable Chunk chunk) {
+    Equalize(Replica source, ReconcileCore.@Nullable Chunk chunk, boolean writes) {
+      this.writes = writes;
       this.source = source;
       this.chunk = chunk;
     }
@@ -369,7 +374,7 @@ final class ReconcileWorld {
     for (int block = 0; block < BLOCKS; block++) {
       Equalize equalize = lock[block];
       if (equalize != null && equalize.source == replica) {
-        lock[block] = null;
+        unlock(block, equalize);
         if (equalize.chunk != null) {
           carryOut(core.step(new ReconcileEvent.ChunkFailed(equalize.chunk)));
         }
@@ -593,7 +598,14 @@ final class ReconcileWorld {
             from.add(replica);
           }
         });
-    Equalize equalize = new Equalize(from.get(random.nextInt(from.size())), chunk);
+    Replica source = from.get(random.nextInt(from.size()));
+    boolean writes =
+        replicas.stream()
+            .anyMatch(r -> (members & r.bit) != 0 && r.value[block] != source.value[block]);
+    Equalize equalize = new Equalize(source, chunk, writes);
+    if (writes) {
+      tracker.writeSent((long) block * BLOCK_BYTES, BLOCK_BYTES);
+    }
     equalize.awaited = members & ~equalize.source.bit;
     lock[block] = equalize;
     tell("equalize", block, "from", indexOf(equalize.source));
@@ -617,12 +629,19 @@ final class ReconcileWorld {
     equalized(block);
   }
 
+  private void unlock(int block, Equalize equalize) {
+    lock[block] = null;
+    if (equalize.writes) {
+      tracker.writeEnded((long) block * BLOCK_BYTES, BLOCK_BYTES);
+    }
+  }
+
   private void equalized(int block) {
     Equalize equalize = lock[block];
     if (equalize == null || equalize.awaited != 0) {
       return;
     }
-    lock[block] = null;
+    unlock(block, equalize);
     if (equalize.chunk == null) {
       answer(block, equalize.source);
     } else {

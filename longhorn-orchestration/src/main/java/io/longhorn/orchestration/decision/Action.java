@@ -147,8 +147,15 @@ public sealed interface Action {
     }
   }
 
-  /** Tell an engine that it is the only one of its volume from now on: it claims, and stays. */
-  record FinishMigration(InstanceManager manager, Engine winner) implements ManagerAction {
+  /**
+   * Tell an engine that it is the only one of its volume from now on: it claims, and stays. Whoever
+   * is named after that is not meant, however late this comes.
+   *
+   * @param generation the volume's when this was decided; nothing is to be done by an engine that
+   *     has taken the volume since
+   */
+  record FinishMigration(InstanceManager manager, Engine winner, long generation)
+      implements ManagerAction {
     @Override
     public String subject() {
       return winner.name();

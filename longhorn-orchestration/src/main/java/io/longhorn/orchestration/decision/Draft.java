@@ -471,8 +471,7 @@ public final class Draft {
   private boolean isNowActive(ObjectKey key, @Nullable ClusterObject now) {
     return now instanceof Replica after
         && after.spec().isActive()
-        && view.objects().get(key) instanceof Replica before
-        && !before.spec().isActive();
+        && !(view.objects().get(key) instanceof Replica before && before.spec().isActive());
   }
 
   /** Which objects the plan changes. */

@@ -46,6 +46,14 @@ public record EngineSeen(
     this(pid, id, image, isServing, generation, state, endpoints, replicas, false);
   }
 
+  /** What {@link #state} is of one that may not have the volume any more, for ever. */
+  public static final String OVER = "over";
+
+  /** Whether it can never serve again. */
+  public boolean isOver() {
+    return state.equals(OVER);
+  }
+
   /** Copies the collections. */
   public EngineSeen {
     endpoints = List.copyOf(endpoints);

@@ -141,7 +141,7 @@ public final class InMemoryExecutor implements ActionExecutor {
             engine(configure.manager(), configure.engine()).use(configure.replicas());
         case Action.FinishMigration finish -> {
           MemoryEngine winner = engine(finish.manager(), finish.winner());
-          change(winner, winner::finish);
+          change(winner, (now, serving) -> winner.finish(now, serving, finish.generation()));
         }
         case Action.StopInstance(InstanceManager manager, String name, String uuid) ->
             process(manager, name, uuid).ifPresent(process -> end(process, ""));

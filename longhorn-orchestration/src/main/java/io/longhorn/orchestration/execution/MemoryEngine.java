@@ -97,9 +97,10 @@ final class MemoryEngine {
     return isOwner(now) ? now : claimed(now, common(now.membership().members(), serving));
   }
 
-  /** The same, and nobody else may from then on. */
-  VolumeRecord finish(VolumeRecord now, SortedSet<ReplicaId> serving) {
-    return alone(claim(now, serving), Phase.NONE);
+  /** The same, and nobody else may from then on; nothing if it has done so since it was asked. */
+  VolumeRecord finish(VolumeRecord now, SortedSet<ReplicaId> serving, long askedAt) {
+    boolean isDone = isOwner(now) && now.reservedGeneration() > askedAt;
+    return isDone ? now : alone(claim(now, serving), Phase.NONE);
   }
 
   /** The same, as the next process of an engine: whose phase it is is not its to say. */

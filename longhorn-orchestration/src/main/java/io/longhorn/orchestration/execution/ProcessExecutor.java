@@ -37,7 +37,19 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ProcessExecutor implements ActionExecutor {
   private static final Duration CONNECT = Duration.ofSeconds(5);
-  private static final String REMOVE = "/bin/rm";
+
+  /**
+   * Deletes a directory that no process has, under the lock that a replica holds while it serves:
+   * the plan may be from before one was started there.
+   */
+  private static final String REMOVE =
+      """
+      test ! -e "$0" && exit
+      flock --nonblock --conflict-exit-code 9 "$0/lock" rm -rf -- "$0"
+      code=$?
+      test $code -ne 9 || echo "$0 is in use" >&2
+      exit $code
+      """;
 
   private final RuntimeLayout layout;
   private final String authority;
@@ -96,7 +108,7 @@ public final class ProcessExecutor implements ActionExecutor {
               manager,
               Names.deletion(replica),
               InstanceType.REPLICA,
-              List.of(REMOVE, "-rf", "--", requireReplicaPath(replica)));
+              List.of("/bin/sh", "-c", REMOVE, requireReplicaPath(replica)));
       case Action.StartReplica start ->
           start(
               start.manager(),

@@ -427,6 +427,11 @@ public final class SmallCluster {
     return host(node).seen;
   }
 
+  /** Another control plane begins: it has seen nothing yet. */
+  public void restart() {
+    allHosts().forEach(host -> host.seen = ManagerSeen.NOT_YET);
+  }
+
   /** A process in a state, of which no plan knows. */
   public Child child(State state) {
     Child child = new Child(new UUID(7, ++counter).toString(), ++counter);
@@ -657,7 +662,7 @@ public final class SmallCluster {
       case Action.FinishMigration finish ->
           live(host, finish.winner().name())
               .filter(Child::isRunning)
-              .ifPresent(process -> finish(finish.winner().spec().volumeName(), process));
+              .ifPresent(process -> finish(finish, process));
       case Action.PromoteReplica promote -> promote(host, promote);
       case Action.StopInstance(InstanceManager _, String name, String uuid) ->
           live(host, name)
@@ -753,8 +758,13 @@ public final class SmallCluster {
         record(swap.volume().name()).reserved(record.reservedGeneration() + 1, next.id));
   }
 
-  private void finish(String volume, Child winner) {
+  private void finish(Action.FinishMigration finish, Child winner) {
+    String volume = finish.winner().spec().volumeName();
     VolumeRecord record = record(volume);
+    if (record.isOwnedBy(winner.id, record.reservedGeneration())
+        && record.reservedGeneration() > finish.generation()) {
+      return;
+    }
     VolumeRecord owned =
         record.isOwnedBy(winner.id, record.reservedGeneration())
             ? record

@@ -52,6 +52,7 @@ final class ScenarioRows {
           "2.4 moved, 1 s",
           "2.5 moved, 0.5 s",
           "2.5 moved, 1 s",
+          "5.1 moved",
           "6.1 moved",
           "6.2 moved");
 

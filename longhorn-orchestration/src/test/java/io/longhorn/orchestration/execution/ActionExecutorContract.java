@@ -287,6 +287,28 @@ abstract class ActionExecutorContract {
     awaitState(Names.deletion(replica), State.STOPPED);
   }
 
+  /** I8: what is asked may be from a plan that did not know yet that it was started. */
+  @Test
+  final void aDirectoryThatAProcessHasIsNotDeleted() {
+    createAll();
+    Replica replica = replicas.getFirst();
+    execute(start(replica));
+    ManagerSeen.Instance running = awaitState(replica.name(), State.RUNNING);
+    execute(new Action.DeleteDirectory(managerAsSeen(), replica));
+    ManagerSeen.Instance refused = awaitState(Names.deletion(replica), State.ERROR);
+    assertThat(refused.message()).contains(replica.spec().directory() + " is in use");
+    execute(stop(replica.name(), running.uuid()));
+    awaitInstance("is over", replica.name(), one -> one.isOver());
+    execute(new Action.DeleteDirectory(managerAsSeen(), replica));
+    awaitState(Names.deletion(replica), State.STOPPED);
+    execute(start(replica));
+    // There is nothing any more that could be served.
+    awaitInstance(
+        "has failed",
+        replica.name(),
+        one -> one.state() == State.ERROR && !one.uuid().equals(running.uuid()));
+  }
+
   // ---- processes --------------------------------------------------------------------------------
 
   @Test
@@ -361,7 +383,7 @@ abstract class ActionExecutorContract {
       requireRefused(new Action.SwapEngine(managerAsSeen(), engine, volume, replicas, image));
     }
     if (!can.contains(Capability.MIGRATION)) {
-      requireRefused(new Action.FinishMigration(managerAsSeen(), engine));
+      requireRefused(new Action.FinishMigration(managerAsSeen(), engine, 0));
     }
     if (!can.contains(Capability.MIGRATION) && !can.contains(Capability.LIVE_UPGRADE)) {
       requireRefused(new Action.PromoteReplica(managerAsSeen(), replicas.get(0), replicas.get(1)));

@@ -39,7 +39,8 @@ final class ProcessExecutorIT extends ActionExecutorContract {
           case "$1 $2" in
             "instance-manager run") shift; exec %s "$@" ;;
             "replica create") mkdir "$4" ;;
-            "replica serve") [ -d "$4" ] || exit 1; echo "listening $6"; exec cat >/dev/null ;;
+            "replica serve") exec 9>"$4/lock" && flock --nonblock 9 || exit 1
+              echo "listening $6"; exec cat >/dev/null ;;
             "engine serve") exec %s "$@" ;;
             *) exit 2 ;;
           esac

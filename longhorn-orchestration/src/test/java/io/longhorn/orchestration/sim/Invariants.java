@@ -264,16 +264,27 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
 
   private void volumeNow(Volume now) {
     Volume before = volumes.put(now.name(), now);
-    if (before == null || before.spec().nodeID().equals(now.spec().nodeID())) {
+    if (before == null) {
       return;
     }
+    SortedSet<String> left = nodesOf(before);
+    left.removeAll(nodesOf(now));
     for (SimEngine engine : world.enginesOf(now.name())) {
-      if (engine.node().equals(before.spec().nodeID())) {
-        // What is out of reach is stopped later: whether there was a reason is known now.
+      if (left.contains(engine.node())) {
+        // Let go, confirmed, rolled back or cancelled: what is out of reach is stopped later, or
+        // what it waits for is. Whether there was a reason is known now.
         checkStop(engine, before, "is given up");
         givenUp.add(engine.id());
       }
     }
+  }
+
+  /** Where it is to be. */
+  private static SortedSet<String> nodesOf(Volume volume) {
+    SortedSet<String> nodes =
+        new TreeSet<>(List.of(volume.spec().nodeID(), volume.spec().migrationNodeID()));
+    nodes.remove("");
+    return nodes;
   }
 
   private void ticketsNow(VolumeAttachment attachment) {

@@ -54,9 +54,9 @@ import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A cluster in virtual time: the real planners, reconciler, claim core and wire codec, on simulated
- * machines. The same seed and the same calls give the same trace. Invariants are checked after
- * every event; what does not hold is thrown as {@link SimFailure} by whatever lets time pass.
+ * A cluster in virtual time: the real planners, reconciler, engine cores and wire codec, on
+ * simulated machines. The same seed and the same calls give the same trace. Invariants are checked
+ * after every event; what does not hold is thrown as {@link SimFailure} by whatever lets time pass.
  *
  * <p>Operations are what a person, Kubernetes or bad luck does; each happens at once. Time passes
  * only in {@link #run}, {@link #runUntil}, {@link #settle} and {@link #step}. One thread.
@@ -824,6 +824,11 @@ public final class Sim {
       }
     }
     return ClusterView.of(scheduler.nowMillis(), all);
+  }
+
+  /** What the control plane sees; empty while there is none. */
+  Optional<ClusterView> seenByControlPlane() {
+    return control.view();
   }
 
   /** The settings. */

@@ -59,7 +59,10 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
   private final TreeMap<String, Long> stalledUntil = new TreeMap<>();
   private final TreeMap<String, Integer> starts = new TreeMap<>();
   private final SortedSet<String> managers = new TreeSet<>();
-  private final SortedSet<String> engines = new TreeSet<>();
+
+  /** Where engines are looked for that are to be looked at. */
+  private final TreeMap<String, String> engines = new TreeMap<>();
+
   private @Nullable SimKubernetes kubernetes;
   private @Nullable Observation observation;
   private @Nullable Gate gate;
@@ -116,16 +119,19 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     managers.addAll(fresh);
     fresh.forEach(this::managerChanged);
     Observation to = observation;
-    for (String gone : List.copyOf(engines)) {
-      if (!targets.engines().containsKey(gone)) {
+    for (String gone : List.copyOf(engines.keySet())) {
+      Engine target = targets.engines().get(gone);
+      if (target == null || !isLookedAt(gone, target.spec().nodeID())) {
+        // One of the same name that is left over elsewhere is not it.
         engines.remove(gone);
         if (to != null) {
           to.forgetEngine(gone);
         }
       }
     }
-    for (String name : targets.engines().keySet()) {
-      if (engines.add(name)) {
+    for (Engine target : targets.engines().values()) {
+      String name = target.name();
+      if (engines.put(name, target.spec().nodeID()) == null) {
         world.processes().stream()
             .filter(process -> process.name().equals(name))
             .forEach(process -> {
@@ -237,9 +243,13 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     }
   }
 
+  private boolean isLookedAt(String engine, String node) {
+    return node.equals(engines.get(engine));
+  }
+
   /** An engine has something else to say. */
   void engineChanged(SimEngine engine) {
-    if (!engines.contains(engine.name()) || !kubernetes().isReached(engine.node())) {
+    if (!isLookedAt(engine.name(), engine.node()) || !kubernetes().isReached(engine.node())) {
       return;
     }
     var now = engine.seen();
@@ -254,7 +264,9 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
           0,
           () -> {
             Observation to = observation;
-            if (to != null && kubernetes().isReached(engine.node())) {
+            boolean isReached =
+                isLookedAt(engine.name(), engine.node()) && kubernetes().isReached(engine.node());
+            if (to != null && isReached) {
               to.engine(engine.name(), now);
             }
           });
@@ -360,11 +372,11 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
           pod.instance(engine.name())
               .flatMap(SimPod.Instance::engine)
               .ifPresent(process -> process.configure(ids(replicas)));
-      case Action.FinishMigration(_, Engine winner) ->
+      case Action.FinishMigration(_, Engine winner, long generation) ->
           pod.instance(winner.name())
               .flatMap(SimPod.Instance::engine)
               .filter(process -> winner.status().id().equals(Optional.of(process.id())))
-              .ifPresent(SimEngine::finish);
+              .ifPresent(process -> process.finish(generation));
       case Action.StopInstance(_, String instance, String uuid) -> {
         if (world.knobs.does(Sabotage.EXECUTOR_DELETES_SHARED_DIRECTORY)) {
           pod.instance(instance)
@@ -459,8 +471,7 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
             world.knobs.blocks,
             isNew
                 ? MembershipRecord.ofNewVolume(List.copyOf(ids(action.all())))
-                : alone(replica.spec().id()),
-            isNew);
+                : alone(replica.spec().id()));
     machine.directories().put(path, made);
     world.made(made);
     world.trace.tell(machine.name(), () -> path + " is made");
@@ -475,6 +486,10 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
   private String delete(SimNode machine, Replica replica) {
     SimDirectory there = machine.directories().get(replica.spec().directory());
     if (there != null) {
+      if (there.holder != 0) {
+        // It is deleted under the lock that whoever has it holds.
+        return there.path + " is in use";
+      }
       if (gate != null) {
         gate.beforeDeletion(replica, there);
       }

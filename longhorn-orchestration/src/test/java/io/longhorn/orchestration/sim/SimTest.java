@@ -3,9 +3,12 @@ package io.longhorn.orchestration.sim;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.longhorn.api.EngineId;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Volume;
+import io.longhorn.orchestration.decision.EngineSeen;
+import io.longhorn.orchestration.sim.volume.SimEngine;
 import io.longhorn.orchestration.sim.world.SimFailure;
 import io.longhorn.orchestration.sim.world.SimKnobs;
 import java.util.List;
@@ -166,6 +169,35 @@ final class SimTest {
     assertThat(sim.runUntil(() -> isAttached(sim, "n1"), 20 * MINUTE)).as(sim.trace(200)).isTrue();
     sim.run(10_000);
     rests(sim);
+  }
+
+  @Test
+  void anEngineThatIsLeftOverElsewhereDoesNotSpeakForTheOneOfItsName() {
+    attach(sim);
+    sim.partition(List.of("n1"), List.of("n2", "n3", Sim.CONTROL));
+    sim.detach("va-1", "v1");
+    assertThat(sim.attach("va-2", "v1", "n2")).isEmpty();
+    assertThat(sim.runUntil(() -> isAttachedAt(sim, "n2"), 20 * MINUTE))
+        .as(sim.trace(200))
+        .isTrue();
+    assertThat(sim.engines("v1")).extracting(SimEngine::node).contains("n1", "n2");
+    sim.heal();
+    assertThat(sim.runUntil(() -> !isSeenOn(sim, "n2"), MINUTE)).as(sim.trace(100)).isFalse();
+    rests(sim);
+  }
+
+  private static boolean isAttachedAt(Sim sim, String node) {
+    Volume volume = sim.volume("v1");
+    return volume.status().state() == Volume.State.ATTACHED
+        && volume.status().currentNodeID().equals(node);
+  }
+
+  private static boolean isSeenOn(Sim sim, String node) {
+    Optional<EngineId> seen =
+        sim.seenByControlPlane().flatMap(view -> view.engine("v1-e-0")).flatMap(EngineSeen::id);
+    return sim.engines("v1").stream()
+        .filter(engine -> engine.node().equals(node))
+        .anyMatch(engine -> seen.equals(Optional.of(engine.id())));
   }
 
   @Test

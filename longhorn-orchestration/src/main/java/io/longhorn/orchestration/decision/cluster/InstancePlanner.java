@@ -87,7 +87,7 @@ public final class InstancePlanner {
     InstanceView view =
         isMisplaced(engine, derived, manager)
             ? InstanceRule.misplaced(derived, engine.spec().nodeID())
-            : derived;
+            : isUseless(draft, engine, derived) ? InstanceRule.useless(derived) : derived;
     if (crashed(before.instance(), view)) {
       draft.tell(engine, true, "EngineCrashed", engine.name() + ": " + view.message());
     }
@@ -122,6 +122,24 @@ public final class InstancePlanner {
     return engine.spec().isWanted()
         && view.currentState() == State.RUNNING
         && manager.filter(own -> !own.nodeID().equals(engine.spec().nodeID())).isPresent();
+  }
+
+  /**
+   * One that was given up while nobody could reach it, is there again, and has seen meanwhile that
+   * it may not have the volume any more: it serves nothing, however often it is named. Not the one
+   * that loses a migration or an upgrade: that is taken away anyway.
+   */
+  private static boolean isUseless(Draft draft, Engine engine, InstanceView view) {
+    boolean isOnlyOne =
+        draft.enginesOf(engine.spec().volumeName()).size() == 1
+            && draft
+                .volume(engine.spec().volumeName())
+                .filter(volume -> !volume.isMigrating() && !volume.isUpgrading())
+                .isPresent();
+    return isOnlyOne
+        && engine.spec().isWanted()
+        && view.currentState() == State.RUNNING
+        && draft.seen(engine).filter(said -> said.pid() == view.pid() && said.isOver()).isPresent();
   }
 
   private static boolean crashed(InstanceView before, InstanceView now) {

@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * What an engine or a replica is doing, from what its instance manager says (section 6.2). A crash
  * is: not running although it was started. The numbers of the rules are those of the rows; 6.2/9 is
- * when it counts as started, 6.2/10 one that runs on another node than it should.
+ * when it counts as started, 6.2/10 one that runs on another node than it should, or can never
+ * serve again.
  *
  * <p>Two rows differ from Longhorn's, because what cannot be seen must not be thought stopped: what
  * ran, and is not wanted any more, is unknown (not stopped) while its instance manager is. And a
@@ -109,6 +110,17 @@ public final class InstanceRule {
         running.uuid(),
         running.pid(),
         "it runs in " + running.instanceManagerName() + " and belongs on " + node);
+  }
+
+  /** It runs, and can never have its volume again. */
+  static InstanceView useless(InstanceView running) {
+    return new InstanceView(
+        State.ERROR,
+        true,
+        running.instanceManagerName(),
+        running.uuid(),
+        running.pid(),
+        "it was given up, and cannot have the volume any more");
   }
 
   private static InstanceView gone(InstanceView before, String why) {

@@ -45,6 +45,16 @@ public final class DeletionPlanner {
       isDone = false;
       waits(draft, volume, left.get().name() + " still has a process of it");
     }
+    Optional<Engine> unseen =
+        draft.enginesOf(volume.name()).stream()
+            .filter(engine -> engine.status().instance().mayRun())
+            .findFirst();
+    if (isDone && unseen.isPresent()) {
+      // Fenced on a node that is down, and nobody has looked at that one since this began.
+      isDone = false;
+      Engine engine = unseen.get();
+      waits(draft, volume, engine.name() + " on " + engine.spec().nodeID() + " may still run");
+    }
     if (isDone) {
       for (Engine engine : draft.enginesOf(volume.name())) {
         draft.remove(engine.key());

@@ -1,5 +1,6 @@
 package io.longhorn.orchestration.decision.lifecycle;
 
+import io.longhorn.api.ReplicaMode;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.InstanceManager;
 import io.longhorn.api.cluster.InstanceView;
@@ -217,7 +218,8 @@ public final class LifecyclePlanner {
       boolean isUp = isRunning(replica) && replica.spec().isWanted();
       boolean isLeftOver =
           !replica.spec().isWanted() && instance.currentState() != InstanceView.State.STOPPED;
-      Optional<String> whyNever = isUp ? Optional.empty() : whyNotStarted(replica);
+      Optional<String> whyNever =
+          isUp || mayServe(replica) ? Optional.empty() : whyNotStarted(replica);
       if (whyNever.isPresent()) {
         fail(replica, whyNever.get());
         continue;
@@ -230,6 +232,18 @@ public final class LifecyclePlanner {
       }
     }
     return missing;
+  }
+
+  /**
+   * Whether it has been started for an engine that has been, too, and nobody can see what became of
+   * it. That engine may own the volume by now and have nobody else: if it had failed for that, the
+   * volume would be faulted, and let go (I9).
+   */
+  private boolean mayServe(Replica replica) {
+    return engine.spec().isWanted()
+        && engine.status().instance().mayRun()
+        && replica.spec().isWanted()
+        && replica.status().instance().currentState() == InstanceView.State.UNKNOWN;
   }
 
   /** Why one that does not run cannot be started before its volume is attached. */
@@ -292,7 +306,16 @@ public final class LifecyclePlanner {
         && engine.spec().nodeID().equals(node)
         && engine.status().instance().currentState() == InstanceView.State.RUNNING
         && hasFrontend
-        && hasRunning;
+        && (hasRunning || isServedUnseen());
+  }
+
+  /** Whether its engine serves from a replica that nobody else can see: the engine can. */
+  private boolean isServedUnseen() {
+    return engine.status().isServing()
+        && draft.activeReplicasOf(volume).stream()
+            .filter(one -> one.status().instance().currentState() == InstanceView.State.UNKNOWN)
+            .map(one -> engine.status().replicas().get(one.spec().id()))
+            .anyMatch(member -> member != null && member.mode() == ReplicaMode.RW);
   }
 
   private String whatOpeningWaitsFor(

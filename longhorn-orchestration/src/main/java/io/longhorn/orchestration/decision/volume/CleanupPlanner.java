@@ -52,9 +52,27 @@ public final class CleanupPlanner {
             // Where none can be filled anew, one that is there is never given up.
             && draft.view().can(Capability.REBUILD)
             && draft.membershipOf(volume).isPresent();
-    // Rule 3.3/3: nothing is cleaned up while the volume migrates.
-    if (isConcerned && !volume.isMigrating() && draft.enginesOf(volume.name()).size() <= 1) {
-      new CleanupPlanner(draft, volume).plan();
+    if (!isConcerned) {
+      return;
+    }
+    CleanupPlanner planner = new CleanupPlanner(draft, volume);
+    if (volume.isMigrating() || draft.enginesOf(volume.name()).size() > 1) {
+      planner.goOn();
+    } else {
+      planner.plan();
+    }
+  }
+
+  /**
+   * Rule 3.3/3: nothing is cleaned up while the volume migrates, which may be for ever. What has
+   * begun is brought to its end: a replica without its directory is of no use to anybody.
+   */
+  private void goOn() {
+    for (Replica replica : replicas) {
+      boolean hasBegun = RemovalRule.hasBegun(draft, replica);
+      if (hasBegun && !ReplicaRule.isMember(draft, volume, replica)) {
+        RemovalRule.remove(draft, volume, replica);
+      }
     }
   }
 

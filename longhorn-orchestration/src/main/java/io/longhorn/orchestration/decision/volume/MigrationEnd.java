@@ -205,10 +205,15 @@ public final class MigrationEnd {
 
   /** Has an engine make itself the owner, and the only one that may be. */
   static void takeOver(Draft draft, Volume volume, Engine engine) {
+    long generation =
+        draft
+            .membershipOf(volume)
+            .map(membership -> membership.record().reservedGeneration())
+            .orElse(0L);
     draft
         .managerOf(engine)
         .filter(manager -> isReachable(draft, manager))
-        .ifPresent(manager -> draft.act(new Action.FinishMigration(manager, engine)));
+        .ifPresent(manager -> draft.act(new Action.FinishMigration(manager, engine, generation)));
     draft.waits(
         volume, Names.MIGRATION, "M6", "engine " + engine.name() + " is taking the volume over");
   }

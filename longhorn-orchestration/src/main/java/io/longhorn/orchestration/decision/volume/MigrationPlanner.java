@@ -146,7 +146,7 @@ public final class MigrationPlanner {
       }
       draft.waits(volume, Names.MIGRATION, "C5", message + ": " + why.get());
     }
-    if (isDown) {
+    if (isDown && !isKept(draft, volume, target)) {
       // Rule C4: it cannot become ready; the volume waits for that node detached.
       change(
           draft,
@@ -163,6 +163,16 @@ public final class MigrationPlanner {
     // Rule C7: the owner is there and would hand over, the target would take over.
     change(draft, volume, target, "", "MigrationConfirmed", "Confirming migration");
     return true;
+  }
+
+  /**
+   * Whether the guest has moved already and is still wanted there: the engine on that node is the
+   * owner then, and that its node is down is doubt, which stops no owner (I9). It goes on when that
+   * is back; or it has crashed for certain, owns the volume no more, and C4 holds.
+   */
+  private static boolean isKept(Draft draft, Volume volume, String target) {
+    return hasTicket(draft, volume, target)
+        && draft.ownerOf(volume).filter(owner -> owner.spec().nodeID().equals(target)).isPresent();
   }
 
   private static void change(

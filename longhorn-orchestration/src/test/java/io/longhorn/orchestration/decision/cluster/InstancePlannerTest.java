@@ -6,6 +6,7 @@ import io.longhorn.api.EngineId;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.Replica;
+import io.longhorn.api.cluster.Volume;
 import io.longhorn.orchestration.decision.Action;
 import io.longhorn.orchestration.decision.ClusterView;
 import io.longhorn.orchestration.decision.Draft;
@@ -201,5 +202,43 @@ final class InstancePlannerTest {
     assertThat(now.isStarted()).isTrue();
     assertThat(now.message()).isEqualTo("it runs in instance-manager-node-1 and belongs on node-2");
     assertThat(cluster.told.getLast().reason()).isEqualTo("EngineCrashed");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    // what the engine says, whether it upgrades, whether it counts as crashed
+    "over,   false, true",
+    "over,   true,  false",
+    "fenced, false, false",
+    "owner,  false, false",
+  })
+  void oneThatCanNeverServeAgainCountsAsCrashed(
+      String state, boolean isUpgrading, boolean isCrashed) {
+    // 6.2/10: given up with its node and back with it, after it saw that nobody names it any more
+    SmallCluster cluster = detached();
+    cluster.attach("v", "node-1");
+    cluster.settle();
+    if (isUpgrading) {
+      Volume volume = cluster.volume("v");
+      cluster.put(volume.with(volume.spec().withImage("next")));
+    }
+    ClusterView view = cluster.view();
+    EngineSeen said = view.engine(ENGINE).orElseThrow();
+    view.seen(
+        ENGINE,
+        new EngineSeen(
+            said.pid(),
+            said.id(),
+            said.image(),
+            said.isServing(),
+            said.generation(),
+            state,
+            said.endpoints(),
+            said.replicas()));
+    Draft draft = new Draft(view);
+    InstancePlanner.observe(draft, "v");
+    InstanceView now = draft.engineOf(cluster.volume("v")).orElseThrow().status().instance();
+    assertThat(now.currentState() == InstanceView.State.ERROR && now.isStarted())
+        .isEqualTo(isCrashed);
   }
 }

@@ -100,9 +100,16 @@ final class DeletionPlannerTest {
     assertThat(cluster.get(ObjectKind.VOLUME, "v")).isEmpty();
   }
 
-  /** An engine that was fenced and never seen to end would be nobody's if its volume were gone. */
-  @Test
-  void anEngineThatMayStillRunKeepsIt() {
+  /**
+   * 7.1/18: an engine that was fenced and never seen to end would be nobody's if its volume were
+   * gone. A control plane that has begun since knows of it only by its object.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "false, instance-manager-node-3 still has a process of it",
+    "true,  v-e-0 on node-3 may still run",
+  })
+  void anEngineThatMayStillRunKeepsIt(boolean isRestarted, String message) {
     SmallCluster cluster = new SmallCluster(3);
     cluster.create("v", 2);
     cluster.attach("v", "node-3");
@@ -116,13 +123,15 @@ final class DeletionPlannerTest {
     cluster.detach("v");
     cluster.settle();
     assertThat(cluster.volume("v").status().state()).as("fenced").isEqualTo(State.DETACHED);
+    if (isRestarted) {
+      cluster.restart();
+    }
     cluster.change("v", volume -> volume.deletedAt(cluster.nowMillis));
     cluster.settle();
     Volume volume = cluster.volume("v");
     assertThat(volume.status().state()).isEqualTo(State.DELETING);
     assertThat(cluster.replicas("v")).isEmpty();
-    assertThat(waits(cluster).message())
-        .isEqualTo("instance-manager-node-3 still has a process of it");
+    assertThat(waits(cluster).message()).isEqualTo(message);
     cluster.thaw(cluster.host("node-3"));
     cluster.kube.clear();
     cluster.kube.put(

@@ -518,6 +518,46 @@ final class LifecyclePlannerTest {
     assertThat(world.volume().status().robustness()).isEqualTo(robustness);
   }
 
+  /** I9: while it is being opened nobody may have seen yet that its engine owns it, and serves. */
+  @ParameterizedTest
+  @CsvSource({
+    // engine: state, wanted; replicas fail
+    "RUNNING,  true,  false",
+    "STARTING, true,  false",
+    "UNKNOWN,  true,  false",
+    "STOPPED,  true,  true",
+    "STOPPED,  false, true",
+  })
+  void doubtAboutReplicasIsNoFailureOnceTheirEngineIsStarted(
+      InstanceView.State state, boolean isWanted, boolean isFailed) {
+    StoredVolume world = new StoredVolume(State.ATTACHING, "node-1", "-");
+    world.engine(state, isWanted, 0);
+    world.replicas(
+        InstanceView.State.UNKNOWN, true, Health.NEW.healthy(StoredVolume.HEALTHY_SINCE));
+    for (String node : world.cluster.hosts.keySet()) {
+      world.manager(node, InstanceManager.State.UNKNOWN);
+    }
+    plan(world);
+    assertThat(world.cluster.replicas("v"))
+        .allMatch(replica -> replica.spec().health().isFailed() == isFailed)
+        .allMatch(replica -> replica.spec().isWanted() != isFailed);
+    assertThat(world.cluster.engine("v").spec().isWanted()).isEqualTo(isWanted);
+  }
+
+  /** 7.1/11: an engine that serves has somebody to serve from, whether he can be seen or not. */
+  @ParameterizedTest
+  @CsvSource({"1, ATTACHED", "0, ATTACHING"})
+  void whatServesIsAttachedAlsoIfNobodyCanSeeItsReplicas(int inSync, State then) {
+    StoredVolume world = new StoredVolume(State.ATTACHING, "node-1", "-");
+    world.replicas(
+        InstanceView.State.UNKNOWN, true, Health.NEW.healthy(StoredVolume.HEALTHY_SINCE));
+    world.engine(InstanceView.State.RUNNING, true, inSync);
+    world.manager("node-2", InstanceManager.State.UNKNOWN);
+    world.manager("node-3", InstanceManager.State.UNKNOWN);
+    plan(world);
+    assertThat(world.volume().status().state()).isEqualTo(then);
+  }
+
   /** 7.2/4: held I/O is said for as long as it lasts, of the engine that owns the volume. */
   @Test
   void ioThatIsHeldIsSaid() {

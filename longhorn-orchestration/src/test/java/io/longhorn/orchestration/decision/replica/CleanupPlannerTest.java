@@ -203,6 +203,27 @@ final class CleanupPlannerTest {
   }
 
   @Test
+  void aMigrationDoesNotKeepWhatIsBeingDeleted() {
+    // Rule 3.3/3: it began when the directory of one of two was on its way out already.
+    ReplicaWorld world = ReplicaWorld.of(4, 4);
+    world.fail(3, 60 * MINUTE);
+    stale(world, 59);
+    assertThat(ReplicaWorld.done(plan(world))).isEqualTo("DeleteDirectory");
+    world.fail(4, 60 * MINUTE);
+    world.spec(spec -> spec.withMigrationNodeID("node-2"));
+    String deletion = Names.deletion(world.replica(3));
+    world.seen("node-3", deletion, ManagerSeen.State.RUNNING);
+    assertThat(plan(world).actions()).as("while it is deleted").isEmpty();
+    world.seen("node-3", deletion, ManagerSeen.State.ERROR);
+    assertThat(ReplicaWorld.done(plan(world))).as("once more").isEqualTo("DeleteDirectory");
+    world.seen("node-3", deletion, ManagerSeen.State.STOPPED);
+    plan(world);
+    assertThat(isThere(world, 3)).isFalse();
+    assertThat(isThere(world, 4)).as("it is not its turn").isTrue();
+    assertThat(plan(world).actions()).isEmpty();
+  }
+
+  @Test
   void aDirectoryThatIsBeingMadeIsMadeBeforeItIsDeleted() {
     ReplicaWorld world = ReplicaWorld.of(4, 3);
     world.fail(3, 60 * MINUTE);

@@ -3,10 +3,12 @@ package io.longhorn.orchestration.decision.volume;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.longhorn.api.EngineId;
+import io.longhorn.api.ReplicaMode;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Replica;
+import io.longhorn.api.cluster.Volume;
 import io.longhorn.api.cluster.Volume.Robustness;
 import io.longhorn.api.membership.VolumeRecord.Phase;
 import io.longhorn.orchestration.decision.Action;
@@ -19,6 +21,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.UUID;
+import java.util.function.BiConsumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -205,16 +208,46 @@ final class MigrationEndTest {
     carryOut(facts);
     carryOut(facts);
     facts.process(O, InstanceView.State.STOPPED);
+    List<String> order = order(facts.plan(MigrationPlanner::carryOut));
+    assertThat(order).containsSubsequence("remove v-e-0", "put v-e-1", "put v");
+    assertThat(order.getLast()).as("M8 is the last").isEqualTo("put v");
+  }
+
+  private static List<String> order(Plan plan) {
     List<String> order = new ArrayList<>();
-    for (Action action : facts.plan(MigrationPlanner::carryOut).actions()) {
+    for (Action action : plan.actions()) {
       switch (action) {
         case Action.Remove(var key) -> order.add("remove " + key.name());
         case Action.Put(var object) -> order.add("put " + object.name());
         case Action.Tell _, Action.ProcessAction _ -> {}
       }
     }
-    assertThat(order).containsSubsequence("remove v-e-0", "put v-e-1", "put v");
-    assertThat(order.getLast()).as("M8 is the last").isEqualTo("put v");
+    return order;
+  }
+
+  @Test
+  void whatIsMadeForADirectoryComesBeforeTheRemovalOfWhatHadIt() {
+    // M7, 3.7: cut off in between nobody would know of the directory of a replica out of sync
+    MigrationFacts facts = decided("n2").owner(MigrationFacts.G_ID);
+    facts.members(1, 2).remove(ObjectKind.REPLICA, MigrationFacts.c(3));
+    for (String engine : List.of(O, G)) {
+      facts.mode(engine, 3, Optional.of(ReplicaMode.ERR));
+    }
+    facts.replicaProcess(MigrationFacts.r(3), InstanceView.State.STOPPED);
+    facts.replica(
+        MigrationFacts.r(3),
+        found ->
+            found.with(found.spec().withHealth(found.spec().health().failed(20))).wanted(false));
+    carryOut(facts);
+    carryOut(facts);
+    facts.process(O, InstanceView.State.STOPPED);
+    BiConsumer<Draft, Volume> last =
+        (draft, volume) -> {
+          MigrationPlanner.carryOut(draft, volume);
+          draft.volume(volume.name()).ifPresent(now -> PromotionPlanner.plan(draft, now));
+        };
+    assertThat(order(facts.plan(last)))
+        .containsSubsequence("put " + MigrationFacts.c(3), "remove " + MigrationFacts.r(3));
   }
 
   @ParameterizedTest

@@ -33,11 +33,12 @@ final class EngineReport {
     if (required.contains(id) && (isInSession || (isLinked && !engine.hasServed()))) {
       return new Engine.Member(ReplicaMode.RW, "", 0, 0);
     }
-    Optional<String> failure = engine.copies().failure(id);
+    Optional<String> failure = engine.rebuild().failure(id).or(() -> engine.upkeep().whyOut(id));
     if (failure.isPresent()) {
       return new Engine.Member(ReplicaMode.ERR, failure.get(), 0, 0);
     }
-    Optional<Integer> progress = engine.copies().progressPermille(id);
+    Optional<Integer> progress =
+        engine.upkeep().progressPermille(id).or(() -> engine.rebuild().progressPermille(id));
     if (progress.isPresent()) {
       return new Engine.Member(ReplicaMode.WO, "", progress.get(), 0);
     }

@@ -153,7 +153,7 @@ final class PeerPort {
       return;
     }
     if (frame.type() == FrameType.READ) {
-      engine.found(request, frame.stamp());
+      engine.found(request, frame.value().stamp());
     }
     engine.throughOwner(now -> new ClaimEvent.ForwardAnswered(now, request));
   }

@@ -61,6 +61,9 @@ final class ReplicaPort {
   /** Generation that was promised on this link, 0 for none. */
   private long promised;
 
+  /** What it said when it did. */
+  private @Nullable ReplicaInfo info;
+
   private boolean isMoving;
   private long movesUntilNanos;
 
@@ -105,6 +108,11 @@ final class ReplicaPort {
   /** Whether it promised this generation, as far as the engine knows. */
   boolean hasPromised(long generation) {
     return isGreeted && promised == generation;
+  }
+
+  /** What the replica said of itself in its promise of the generation that it has promised here. */
+  Optional<ReplicaInfo> info() {
+    return Optional.ofNullable(info);
   }
 
   /** Whether a frame of this type, about this block, has no answer yet; any block if below 0. */
@@ -238,6 +246,7 @@ final class ReplicaPort {
     isGreeted = false;
     isMoving = false;
     promised = 0;
+    info = null;
     unanswered.clear();
     waiting.clear();
   }
@@ -266,6 +275,7 @@ final class ReplicaPort {
     } else {
       if (frame.type() == FrameType.PROMISE && frame.status().isOk()) {
         promised = sent.frame.generation();
+        info = ReplicaInfo.read(frame.fields());
       }
       listener.answered(this, sent, frame);
     }

@@ -41,8 +41,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The process of an engine: what is around the real {@link ClaimCore}. It waits until the record
- * names it as one that may have the volume; as the only one it takes it at once. Replicas are made
- * equal by {@link EngineCopies}.
+ * names it as one that may have the volume; as the only one it takes it at once. Replicas are kept
+ * equal by {@link EngineUpkeep}, empty ones filled by {@link EngineRebuild}.
  */
 public final class SimEngine extends SimProcess {
   /** Pause before the record is looked at again, while it does not name this engine. */
@@ -57,7 +57,8 @@ public final class SimEngine extends SimProcess {
   /**
    * A request that has no answer.
    *
-   * @param ownedAs the generation that this engine had when it came; 0 if it did not own the volume
+   * @param acknowledged what of all writes was when it came
+   * @param own the same of this engine's
    */
   private record Request(
       ClaimRequest request,
@@ -68,9 +69,7 @@ public final class SimEngine extends SimProcess {
       @Nullable Link origin,
       @Nullable SimFrame asked,
       long[] acknowledged,
-      long[] own,
-      List<Integer> written,
-      long ownedAs) {}
+      long[] own) {}
 
   private final EngineId id;
   private final String volume;
@@ -79,7 +78,9 @@ public final class SimEngine extends SimProcess {
   private final ClaimCore core;
   private final PeerPort peer = new PeerPort(this);
   private final StorePort store;
-  private final EngineCopies copies;
+  private final ReplicaCalls calls = new ReplicaCalls(this);
+  private final EngineUpkeep upkeep;
+  private final EngineRebuild rebuild;
   private final TreeMap<ReplicaId, ReplicaPort> ports = new TreeMap<>();
   private final ArrayDeque<LongFunction<ClaimEvent>> inbox = new ArrayDeque<>();
   private final LinkedHashMap<Long, Request> requests = new LinkedHashMap<>();
@@ -90,9 +91,6 @@ public final class SimEngine extends SimProcess {
 
   /** Newest write of each block that this engine has acknowledged. */
   private final long[] ownAcknowledged;
-
-  /** Blocks that were written since marks were last cleared. */
-  private final SortedSet<Integer> written = new TreeSet<>();
 
   private final List<SimClient> clients = new ArrayList<>();
   private boolean isStepping;
@@ -128,7 +126,8 @@ public final class SimEngine extends SimProcess {
     id = new EngineId(world.scheduler.newUuid(3));
     core = new ClaimCore(id, ClaimTiming.DEFAULT);
     store = new StorePort(this, volumeId);
-    copies = new EngineCopies(this);
+    upkeep = new EngineUpkeep(this);
+    rebuild = new EngineRebuild(this);
     ownAcknowledged = new long[world.knobs.blocks];
     for (ReplicaId replica : replicas) {
       ports.put(replica, port(replica));
@@ -186,7 +185,7 @@ public final class SimEngine extends SimProcess {
 
   /** Whether members may differ where nobody has looked yet. */
   public boolean isReconciling() {
-    return copies.isReconciling();
+    return upkeep.isReconciling();
   }
 
   /** Whether it is linked to every member of the record. */
@@ -205,8 +204,27 @@ public final class SimEngine extends SimProcess {
     return requests.size();
   }
 
-  EngineCopies copies() {
-    return copies;
+  EngineUpkeep upkeep() {
+    return upkeep;
+  }
+
+  EngineRebuild rebuild() {
+    return rebuild;
+  }
+
+  ReplicaCalls calls() {
+    return calls;
+  }
+
+  boolean isStopping() {
+    return core.isStopping();
+  }
+
+  /** Those of them that the record names: who was made equal and is not named yet is no source. */
+  SortedSet<ReplicaId> committed(Collection<ReplicaId> of) {
+    SortedSet<ReplicaId> named = new TreeSet<>(of);
+    store.known().ifPresent(record -> named.retainAll(record.membership().members()));
+    return named;
   }
 
   Optional<ReplicaPort> portOf(ReplicaId replica) {
@@ -243,6 +261,7 @@ public final class SimEngine extends SimProcess {
   @Override
   void gone() {
     isServing = false;
+    upkeep.ops().gone();
     List.copyOf(clients).forEach(client -> client.brokenBy(this));
     clients.clear();
     requests.clear();
@@ -266,6 +285,7 @@ public final class SimEngine extends SimProcess {
             carryOut(effect);
           }
         }
+        upkeep.marks().sendFlushes();
       }
     } finally {
       isStepping = false;
@@ -313,10 +333,7 @@ public final class SimEngine extends SimProcess {
       case ClaimEffect.SendRead send -> sendRead(send);
       case ClaimEffect.Execute(long send, _, _) ->
           after(2 * SOON_NANOS, () -> tell(now -> new ClaimEvent.Executed(now, send)));
-      case ClaimEffect.FlushMember(long call, ReplicaId replica, long generation) ->
-          portOf(replica)
-              .ifPresent(port ->
-                  port.send(SimFrame.ask(FrameType.FLUSH, generation, nextSequence()), call));
+      case ClaimEffect.FlushMember flush -> upkeep.marks().flush(flush);
       case ClaimEffect.AskQuiesce(long number) -> peer.askQuiesce(number);
       case ClaimEffect.GiveUpQuiesce(long number) -> peer.giveUpQuiesce(number);
       case ClaimEffect.AnswerQuiesce(var of, long generation, boolean isClean) -> {
@@ -330,8 +347,8 @@ public final class SimEngine extends SimProcess {
           portOf(replica)
               .ifPresent(port ->
                   port.send(SimFrame.ask(FrameType.PING, core.generation(), nextSequence()), 0));
-      case ClaimEffect.MakeEqual(ReplicaId replica, _) -> copies.makeEqual(replica);
-      case ClaimEffect.Reconcile(long generation, _) -> copies.reconcile(generation);
+      case ClaimEffect.MakeEqual(ReplicaId replica, _) -> upkeep.makeEqual(replica);
+      case ClaimEffect.Reconcile(long generation, _) -> upkeep.reconcileWanted(generation);
       case ClaimEffect.ReadStore(long call) -> store.read(call);
       case ClaimEffect.SetStore(long call, long expected, VolumeRecord record) ->
           store.set(call, expected, record);
@@ -355,14 +372,13 @@ public final class SimEngine extends SimProcess {
     isListening = true;
     servedGeneration = generation;
     reportDue();
-    if (!copies.isReconciling()) {
-      // Rule E4: they are equal; who runs now is who ran then.
-      copies.markEqual();
-    }
+    upkeep.serves();
   }
 
   private void generationEnds() {
-    copies.generationEnds();
+    calls.generationEnds();
+    upkeep.generationEnds();
+    rebuild.generationEnds();
     sends.clear();
     ports.values().forEach(ReplicaPort::generationEnds);
   }
@@ -388,7 +404,9 @@ public final class SimEngine extends SimProcess {
         public void broke(ReplicaPort port, List<Sent> lost) {
           tell(() -> name() + " has lost " + shortly(port.id));
           reportDue();
-          copies.broke(port.id);
+          calls.broke(port.id);
+          upkeep.broke(port.id);
+          rebuild.broke(port.id);
           SimEngine.this.tell(now -> new ClaimEvent.LinkBroke(now, port.id));
           for (Sent sent : lost) {
             if (sent.frame().type() == FrameType.READ) {
@@ -421,11 +439,15 @@ public final class SimEngine extends SimProcess {
       return;
     }
     long generation = sent.frame().generation();
+    boolean isCall = calls.answered(reply);
     switch (sent.frame().type()) {
       // The promise counts when the record is answered too: that comes next, on the same link.
       case PROMISE -> {}
       case RECORD -> {
         if (port.hasPromised(generation)) {
+          if (generation == core.generation()) {
+            upkeep.ops().linked(from);
+          }
           reportDue();
           tell(now -> new ClaimEvent.Promised(now, from, generation));
         }
@@ -434,20 +456,26 @@ public final class SimEngine extends SimProcess {
       case READ -> {
         if (sends.remove(sent.context())
             instanceof ClaimEffect.SendRead(_, long request, _, _, _)) {
-          found(request, reply.stamp());
+          found(request, reply.value().stamp());
           tell(now -> new ClaimEvent.ReadDone(now, sent.context()));
         }
       }
-      case FLUSH -> tell(now -> new ClaimEvent.MemberFlushed(now, sent.context(), from));
+      case FLUSH -> {
+        if (!isCall) {
+          upkeep.marks().flushed(sent.context(), from);
+        }
+      }
       default -> {}
     }
     if (generation == core.generation()) {
       tell(now -> new ClaimEvent.Heard(now, from, sent.sentNanos()));
     }
-    copies.look();
+    upkeep.look();
+    rebuild.look();
   }
 
   private void wrote(ReplicaId from, long send) {
+    upkeep.marks().wrote(send, from);
     tell(now -> new ClaimEvent.Wrote(now, send, from));
     if (world.knobs.does(Sabotage.ENGINE_COUNTS_ONE_ANSWER)) {
       for (ReplicaId other : core.requiredMembers()) {
@@ -463,24 +491,53 @@ public final class SimEngine extends SimProcess {
   }
 
   private void sendWrite(ClaimEffect.SendWrite send) {
-    Request request = request(send.id()).orElseThrow();
+    int block = request(send.id()).orElseThrow().block;
     sends.put(send.send(), send);
-    written.add(request.block);
+    upkeep.ops().locks().request(block, () -> write(send));
+  }
+
+  private void write(ClaimEffect.SendWrite send) {
+    Request request = requests.get(send.id());
+    if (request == null || !sends.containsKey(send.send())) {
+      return;
+    }
+    upkeep.marks().writeSent(send.send(), request.block, send.replicas());
     for (ReplicaId replica : send.replicas()) {
-      ReplicaPort port = ports.get(replica);
-      if (port != null) {
-        port.send(
-            SimFrame.write(send.generation(), nextSequence(), request.block, request.stamp),
-            send.send());
+      SimFrame frame =
+          SimFrame.write(
+              send.generation(),
+              nextSequence(),
+              request.block,
+              new BlockValue(send.generation(), request.stamp));
+      if (portOf(replica).filter(port -> port.send(frame, send.send())).isEmpty()) {
+        upkeep.marks().wrote(send.send(), replica);
       }
     }
   }
 
   private void sendRead(ClaimEffect.SendRead send) {
-    Request request = request(send.id()).orElseThrow();
+    int block = request(send.id()).orElseThrow().block;
     sends.put(send.send(), send);
-    if (send.isEqualFirst()) {
-      copies.equalize(send, request.block);
+    upkeep.ops().locks().request(block, () -> read(send));
+  }
+
+  private void read(ClaimEffect.SendRead send) {
+    Request request = requests.get(send.id());
+    if (request == null || !sends.containsKey(send.send())) {
+      return;
+    }
+    if (send.isEqualFirst() && upkeep.isUnreconciled(request.block)) {
+      upkeep
+          .ops()
+          .equalForRead(
+              request.block,
+              (isDone, value) -> {
+                if (!isDone || value == null) {
+                  readFailed(send.send());
+                } else {
+                  equalRead(send, value);
+                }
+              });
       return;
     }
     List<ReplicaId> sources = new ArrayList<>(send.sources());
@@ -497,17 +554,11 @@ public final class SimEngine extends SimProcess {
     }
   }
 
-  /** An equal read is done. */
-  void equalRead(ClaimEffect.SendRead send, BlockValue value) {
+  private void equalRead(ClaimEffect.SendRead send, BlockValue value) {
     if (sends.remove(send.send()) != null) {
       found(send.id(), value.stamp());
       tell(now -> new ClaimEvent.ReadDone(now, send.send()));
     }
-  }
-
-  /** An equal read cannot be done now. */
-  void equalReadFailed(ClaimEffect.SendRead send) {
-    readFailed(send.send());
   }
 
   /** Whether a request that reads or writes a block is under way at replicas. */
@@ -569,6 +620,11 @@ public final class SimEngine extends SimProcess {
     add(kind, block, stamp, client, operation, null, null);
   }
 
+  /** Nobody but this engine wants everything on the disks. */
+  void flush() {
+    add(ClaimRequest.Kind.FLUSH, -1, 0, null, 0, null, null);
+  }
+
   /** The other engine forwards something. */
   void forwardedHere(Link from, SimFrame frame) {
     ClaimRequest.Kind kind =
@@ -596,8 +652,6 @@ public final class SimEngine extends SimProcess {
             hasRange ? (long) block * Crc32c.BLOCK_BYTES : 0,
             hasRange ? Crc32c.BLOCK_BYTES : 0,
             origin != null);
-    SortedSet<Integer> clean = new TreeSet<>(written);
-    clean.removeAll(beingWritten());
     requests.put(
         request.id(),
         new Request(
@@ -609,9 +663,7 @@ public final class SimEngine extends SimProcess {
             origin,
             asked,
             world.oracle(volume).acknowledged(),
-            ownAcknowledged.clone(),
-            List.copyOf(clean),
-            isOwner() ? core.generation() : 0));
+            ownAcknowledged.clone()));
     tell(now -> new ClaimEvent.Wanted(now, request));
   }
 
@@ -650,7 +702,11 @@ public final class SimEngine extends SimProcess {
     Link origin = request.origin;
     SimFrame asked = request.asked;
     if (origin != null && asked != null) {
-      send(origin, asked.type() == FrameType.READ ? asked.data(stamp) : asked.reply(IoError.OK));
+      send(
+          origin,
+          asked.type() == FrameType.READ
+              ? asked.data(new BlockValue(0, stamp))
+              : asked.reply(IoError.OK));
     }
     if (request.client != null) {
       request.client.answered(request.operation, stamp);
@@ -780,16 +836,6 @@ public final class SimEngine extends SimProcess {
     if (isOfAll) {
       world.oracle(volume).flushed(request.acknowledged);
     }
-    // Rule E5: writes of an older generation that failed may be on some members only.
-    if (isOwner && request.ownedAs == core.generation()) {
-      copies.clearMarks(request.written);
-    }
-  }
-
-  /** Marks of these blocks are cleared. */
-  void cleared(Collection<Integer> blocks) {
-    written.removeAll(blocks);
-    written.addAll(beingWritten());
   }
 
   // ---- frames
@@ -878,7 +924,7 @@ public final class SimEngine extends SimProcess {
     }
     isNamed = true;
     if (record.claimants().size() == 1 && record.phase() == VolumeRecord.Phase.NONE) {
-      tell(ClaimEvent.FinishWanted::new);
+      tell(ClaimEvent.OwnWanted::new);
     } else if (record.phase() == VolumeRecord.Phase.MIGRATING) {
       isListening = true;
     }
@@ -889,9 +935,9 @@ public final class SimEngine extends SimProcess {
     return store;
   }
 
-  /** Its volume is its own from now on. */
-  public void finish() {
-    tell(ClaimEvent.FinishWanted::new);
+  /** Its volume is its own, if it has not taken it after that generation. */
+  public void finish(long generation) {
+    tell(now -> new ClaimEvent.FinishWanted(now, generation));
   }
 
   /** Which replicas it is to use. */
@@ -920,7 +966,8 @@ public final class SimEngine extends SimProcess {
 
   /** Whether it says something else than before. */
   void look() {
-    copies.look();
+    upkeep.look();
+    rebuild.look();
     Signs signs =
         new Signs(core.role(), core.generation(), core.isStopping(), core.requiredMembers());
     if (signs.equals(lastSigns) && !isReportDue) {

@@ -2,10 +2,12 @@ package io.longhorn.orchestration.sim.volume;
 
 import io.longhorn.api.IoError;
 import io.longhorn.api.memory.Crc32c;
+import io.longhorn.api.wire.BlockState;
 import io.longhorn.api.wire.FieldReader;
 import io.longhorn.api.wire.FieldWriter;
 import io.longhorn.api.wire.FrameHeader;
 import io.longhorn.api.wire.FrameType;
+import io.longhorn.orchestration.sim.world.BlockValue;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -18,6 +20,7 @@ import java.util.Arrays;
  * @param generation tag of the session
  * @param sequence the asker's, returned in the reply
  * @param block that it is about, if it is about one
+ * @param regions of a write-intent bitmap that it is about, from the first one on; 0 if it is not
  * @param payload control fields, or the content of a block
  */
 record SimFrame(
@@ -27,17 +30,18 @@ record SimFrame(
     long generation,
     long sequence,
     int block,
+    int regions,
     byte[] payload) {
   private static final byte[] NOTHING = new byte[0];
 
   /** Asks, with fields. */
   static SimFrame ask(FrameType type, long generation, long sequence, FieldWriter fields) {
-    return new SimFrame(type, false, IoError.OK, generation, sequence, 0, fields.toBytes());
+    return new SimFrame(type, false, IoError.OK, generation, sequence, 0, 0, fields.toBytes());
   }
 
   /** Asks about a block. */
   static SimFrame ask(FrameType type, long generation, long sequence, int block) {
-    return new SimFrame(type, false, IoError.OK, generation, sequence, block, NOTHING);
+    return new SimFrame(type, false, IoError.OK, generation, sequence, block, 0, NOTHING);
   }
 
   /** Asks for nothing more than its type says. */
@@ -46,40 +50,75 @@ record SimFrame(
   }
 
   /** A WRITE. */
-  static SimFrame write(long generation, long sequence, int block, long stamp) {
+  static SimFrame write(long generation, long sequence, int block, BlockValue value) {
     return new SimFrame(
-        FrameType.WRITE, false, IoError.OK, generation, sequence, block, content(stamp));
+        FrameType.WRITE, false, IoError.OK, generation, sequence, block, 0, content(value));
+  }
+
+  /** Asks about a whole write-intent bitmap, with bits or without. */
+  static SimFrame bitmap(FrameType type, long generation, long sequence, int regions, byte[] bits) {
+    return new SimFrame(type, false, IoError.OK, generation, sequence, 0, regions, bits);
   }
 
   /** The answer to this one, with fields. */
   SimFrame reply(IoError how, FieldWriter fields) {
-    return new SimFrame(type, true, how, generation, sequence, block, fields.toBytes());
+    return new SimFrame(type, true, how, generation, sequence, block, regions, fields.toBytes());
   }
 
   /** The answer to this one. */
   SimFrame reply(IoError how) {
-    return new SimFrame(type, true, how, generation, sequence, block, NOTHING);
+    return new SimFrame(type, true, how, generation, sequence, block, regions, NOTHING);
+  }
+
+  /** The answer to this one, with bits. */
+  SimFrame bits(byte[] bits) {
+    return new SimFrame(type, true, IoError.OK, generation, sequence, block, regions, bits);
   }
 
   /** The answer to a READ. */
-  SimFrame data(long stamp) {
-    return new SimFrame(type, true, IoError.OK, generation, sequence, block, content(stamp));
+  SimFrame data(BlockValue value) {
+    return new SimFrame(type, true, IoError.OK, generation, sequence, block, 0, content(value));
   }
 
-  private static byte[] content(long stamp) {
+  private static byte[] content(BlockValue value) {
     byte[] content = new byte[Crc32c.BLOCK_BYTES];
-    ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN).putLong(stamp);
+    ByteBuffer.wrap(content)
+        .order(ByteOrder.LITTLE_ENDIAN)
+        .putLong(value.generation())
+        .putLong(value.stamp());
     return content;
   }
 
+  /** Which value the content of a block is. */
+  static BlockValue value(ByteBuffer content, int at) {
+    ByteBuffer of = content.duplicate().order(ByteOrder.LITTLE_ENDIAN);
+    return new BlockValue(of.getLong(at), of.getLong(at + Long.BYTES));
+  }
+
   /** Whose content it carries. */
-  long stamp() {
-    return ByteBuffer.wrap(payload).order(ByteOrder.LITTLE_ENDIAN).getLong();
+  BlockValue value() {
+    return value(ByteBuffer.wrap(payload), 0);
+  }
+
+  /** The answer to BLOCK_HASHES of one block: values differ where these do. */
+  SimFrame hash(BlockValue value) {
+    ByteBuffer entry =
+        ByteBuffer.allocate(FrameType.HASH_ENTRY_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    entry.put((byte) BlockState.DATA.code()).putLong(value.generation()).putLong(value.stamp());
+    return new SimFrame(type, true, IoError.OK, generation, sequence, block, 0, entry.array());
   }
 
   /** Its fields. */
   FieldReader fields() {
     return new FieldReader(payload);
+  }
+
+  private boolean isAboutBlock() {
+    return isAboutBlock(type);
+  }
+
+  private static boolean isAboutBlock(FrameType type) {
+    return type == FrameType.WRITE || type == FrameType.READ || type == FrameType.BLOCK_HASHES;
   }
 
   private boolean hasData() {
@@ -99,9 +138,8 @@ record SimFrame(
     } else {
       FrameHeader.write(s, 0, type, 0, generation, sequence);
     }
-    boolean isAboutBlock = type == FrameType.WRITE || type == FrameType.READ;
     FrameHeader.range(
-        s, 0, (long) block * Crc32c.BLOCK_BYTES, isAboutBlock ? Crc32c.BLOCK_BYTES : 0);
+        s, 0, (long) block * Crc32c.BLOCK_BYTES, isAboutBlock() ? Crc32c.BLOCK_BYTES : regions);
     FrameHeader.payload(s, 0, crcs, payload.length);
     System.arraycopy(payload, 0, bytes, FrameHeader.BYTES + 4 * crcs, payload.length);
     int sum = crc.of(view, FrameHeader.BYTES + 4 * crcs, payload.length);
@@ -140,6 +178,7 @@ record SimFrame(
         FrameHeader.generation(s, 0),
         FrameHeader.sequence(s, 0),
         (int) (FrameHeader.offset(s, 0) / Crc32c.BLOCK_BYTES),
+        isAboutBlock(type) ? 0 : FrameHeader.length(s, 0),
         payload);
   }
 }

@@ -9,10 +9,11 @@ import io.longhorn.api.memory.Crc32c;
 import io.longhorn.api.wire.FieldWriter;
 import io.longhorn.api.wire.FrameType;
 import io.longhorn.api.wire.Hello;
+import io.longhorn.api.wire.LayerList;
 import io.longhorn.api.wire.Promise;
 import io.longhorn.api.wire.RecordCodec;
 import io.longhorn.api.wire.ReplicaInfo;
-import io.longhorn.orchestration.sim.world.BlockValue;
+import io.longhorn.engine.reconcile.RegionBits;
 import io.longhorn.orchestration.sim.world.SimDirectory;
 import io.longhorn.orchestration.sim.world.SimFailure;
 import io.longhorn.orchestration.sim.world.SimKnobs.Sabotage;
@@ -25,6 +26,7 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.UUID;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,6 +38,10 @@ public final class SimReplica extends SimProcess {
   static final String AUTHORITY = "store:sim";
 
   private static final int CREDITS = 64;
+
+  /** No snapshot is ever taken. */
+  private static final LayerList LAYERS =
+      new LayerList(List.of(new LayerList.Layer(1, 0, 0, "", 0, false)));
 
   private final String volume;
   private final ReplicaId id;
@@ -124,17 +130,12 @@ public final class SimReplica extends SimProcess {
   }
 
   private void take(SimDirectory found) {
-    // Rule E3: the one that follows in good order counts as the same process.
-    if (found.successor == pid() && found.equalProcess != 0) {
-      found.equalProcess = pid();
-    }
-    found.successor = 0;
     if (world.knobs.does(Sabotage.REPLICA_FORGETS_ITS_RECORD)) {
       found.record =
           new MembershipRecord(
               new RecordStamp(0, 0), new TreeSet<>(List.of(id)), Collections.emptySortedMap());
     }
-    found.holder = pid();
+    found.take(pid());
     directory = found;
     isStandby = false;
     isHandingOver = false;
@@ -152,8 +153,7 @@ public final class SimReplica extends SimProcess {
   private void release(long successor) {
     SimDirectory had = directory;
     if (had != null && had.holder == pid()) {
-      had.holder = 0;
-      had.successor = successor;
+      had.leave(successor);
     }
     directory = null;
     session = null;
@@ -323,12 +323,13 @@ public final class SimReplica extends SimProcess {
                   + there.promised);
         }
         if (!world.knobs.does(Sabotage.REPLICA_DROPS_WRITES)) {
-          there.write(frame.block(), new BlockValue(frame.generation(), frame.stamp()));
+          there.write(frame.block(), frame.value());
         }
         world.watcher().touched(volume);
         send(link, frame.reply(IoError.OK));
       }
-      case READ -> send(link, frame.data(there.block(frame.block()).stamp()));
+      case READ -> send(link, frame.data(there.block(frame.block())));
+      case BLOCK_HASHES -> send(link, frame.hash(there.block(frame.block())));
       case FLUSH -> {
         if (world.scheduler.happens(world.knobs.failFlushOneOf)) {
           tell(() -> name() + " cannot flush");
@@ -342,7 +343,60 @@ public final class SimReplica extends SimProcess {
         send(link, frame.reply(IoError.OK));
       }
       case PING -> send(link, frame.reply(IoError.OK));
+      case LAYERS -> send(link, frame.reply(IoError.OK, LAYERS.write()));
+      case INTENT_READ, INTENT_MERGE, INTENT_CLEAR, INTENT_VALID_SINCE, MARK_EQUAL ->
+          serveMarks(link, frame);
       default -> send(link, frame.reply(IoError.UNSUPPORTED));
     }
+  }
+
+  /** What engines keep on it to know where copies differ. */
+  private void serveMarks(Link link, SimFrame frame) {
+    SimDirectory there = directory();
+    RegionBits bits = new RegionBits(there.size());
+    switch (frame.type()) {
+      case INTENT_READ -> {
+        there.marks.forEach(bits::set);
+        send(link, frame.bits(bits.toBytes(0, there.size())));
+        return;
+      }
+      case INTENT_MERGE -> {
+        bits.orBytes(0, frame.payload());
+        forEach(bits, block -> there.marks.add(block));
+      }
+      case INTENT_CLEAR -> {
+        bits.orBytes(0, frame.payload());
+        forEach(bits, block -> clearMark(there, block));
+      }
+      case INTENT_VALID_SINCE -> there.validSince = RecordCodec.stamp(frame.fields(), 1, 2);
+      case MARK_EQUAL -> {
+        there.equalProcess = pid();
+        there.hasLost = false;
+      }
+      default -> throw new IllegalStateException("not about marks: " + frame.type());
+    }
+    send(link, frame.reply(IoError.OK));
+  }
+
+  private static void forEach(RegionBits bits, IntConsumer task) {
+    for (int i = bits.nextSet(0); i >= 0; i = bits.nextSet(i + 1)) {
+      task.accept(i);
+    }
+  }
+
+  /** Rule E5: what is not on its disk could be missed by others if this were forgotten. */
+  private void clearMark(SimDirectory there, int block) {
+    if (!there.block(block).equals(there.durable(block))) {
+      throw new SimFailure(
+          "I6",
+          name()
+              + " is to forget its mark of block "
+              + block
+              + ", which is "
+              + there.block(block)
+              + " and on its disk "
+              + there.durable(block));
+    }
+    there.marks.remove(block);
   }
 }

@@ -146,7 +146,7 @@ public final class SimSwap {
       next.kill();
     } else if (!isAsking) {
       isAsking = true;
-      next.finish();
+      next.finish(Long.MAX_VALUE);
     }
   }
 
@@ -210,7 +210,7 @@ public final class SimSwap {
         return;
       }
       go(Stage.CLAIMING);
-      next.finish();
+      next.finish(Long.MAX_VALUE);
     } else if (isOlderThan(DRAIN_NANOS)) {
       abort("the clients' requests do not end");
     }

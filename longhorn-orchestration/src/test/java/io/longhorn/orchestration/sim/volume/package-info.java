@@ -1,6 +1,6 @@
 /**
- * The processes of volumes in a simulation: engines around the real claim core, replicas on
- * simulated disks, guests. They speak frames of the real wire protocol.
+ * The processes of volumes in a simulation: engines around the real cores, replicas on simulated
+ * disks, guests. They speak frames of the real wire protocol.
  */
 @NullMarked
 package io.longhorn.orchestration.sim.volume;

@@ -43,14 +43,11 @@ public final class SimDirectory {
   /** The newest record it was given. */
   public MembershipRecord record;
 
-  /** Whether it was ever equal to a set: one that was made to be filled is not. */
-  public boolean isFilled;
-
   /** The process that ran when it was last equal to its set; 0 for none. */
   public long equalProcess;
 
-  /** Who its lock is given to by the one that had it, in good order; 0 for nobody. */
-  public long successor;
+  /** Who counts as the process that has run since, when it takes the lock; 0 for nobody. */
+  private long successor;
 
   /** The process that has its lock, 0 for none. */
   public long holder;
@@ -60,17 +57,11 @@ public final class SimDirectory {
 
   /** One with nothing in it. */
   public SimDirectory(
-      String path,
-      VolumeId volume,
-      ReplicaId replica,
-      int size,
-      MembershipRecord record,
-      boolean isFilled) {
+      String path, VolumeId volume, ReplicaId replica, int size, MembershipRecord record) {
     this.path = path;
     this.volume = volume;
     this.replica = replica;
     this.record = record;
-    this.isFilled = isFilled;
     blocks = new BlockValue[size];
     durable = new BlockValue[size];
     Arrays.fill(blocks, BlockValue.NONE);
@@ -98,9 +89,37 @@ public final class SimDirectory {
     blocks[number] = value;
   }
 
+  /** All of it is to be compared with others before it counts. */
+  public void markAll() {
+    for (int i = 0; i < blocks.length; i++) {
+      marks.add(i);
+    }
+  }
+
   /** Everything is on the disk. */
   public void flush() {
     System.arraycopy(blocks, 0, durable, 0, blocks.length);
+  }
+
+  /** A process takes its lock. */
+  public void take(long process) {
+    // Rule E3: the one that follows in good order counts as the same process.
+    if (successor == process && process != 0) {
+      equalProcess = process;
+    }
+    successor = 0;
+    holder = process;
+  }
+
+  /**
+   * The process that has its lock gives it up.
+   *
+   * @param next who it is given to in good order, 0 for nobody. Whoever has not run itself since
+   *     the last equality has nothing of that to pass on
+   */
+  public void leave(long next) {
+    successor = isContinuous(holder) ? next : 0;
+    holder = 0;
   }
 
   /** The power goes: each block that was not flushed is lost, kept, or torn. */

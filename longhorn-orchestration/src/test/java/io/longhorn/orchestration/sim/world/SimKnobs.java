@@ -97,9 +97,6 @@ public final class SimKnobs {
   /** Until a machine whose power came back says so. */
   public Range boot = new Range(4_000, 12_000);
 
-  /** To make one block equal. */
-  public Range copy = new Range(1, 4);
-
   /** To fill one block of an empty replica. */
   public Range fill = new Range(20, 60);
 
