@@ -23,7 +23,6 @@ import java.util.List;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
-import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -130,14 +129,6 @@ final class WrongUseIT {
             process.info().commandLine().orElse("").contains(state.resolve("images").toString()))
         .forEach(process -> found.add(process.pid()));
     return found;
-  }
-
-  private static void await(String what, BooleanSupplier condition) {
-    long deadline = System.nanoTime() + LIMIT.toNanos();
-    while (!condition.getAsBoolean()) {
-      assertThat(System.nanoTime() - deadline).as(what).isNegative();
-      Thread.onSpinWait();
-    }
   }
 
   // ---- wrong words ------------------------------------------------------------------------------
@@ -303,7 +294,7 @@ final class WrongUseIT {
       good(state, "volume attach moving --node node-1");
       good(state, "snapshot create used s1");
       good(state, "node fail node-3");
-      await(
+      Workbench.await(
           "settled",
           () ->
               good(state, "node ls -o json").contains("\"ready\" : false")
@@ -313,7 +304,7 @@ final class WrongUseIT {
       for (Row row : withCluster(taken.getLocalPort())) {
         check(row, run(state, row.words));
         // On a machine that is slow for a moment a replica may leave, and comes back.
-        await("all is as before '" + row.words + "'", () -> seen(state).equals(before));
+        Workbench.await("all is as before '" + row.words + "'", () -> seen(state).equals(before));
       }
       assertThat(good(state, "events gone")).contains("gone");
 
@@ -454,10 +445,10 @@ final class WrongUseIT {
         Path fill = Files.write(disk.resolve("fill"), new byte[60 << 10]);
         String words = "volume create v --size 16MiB --replicas 1 --timeout 0";
         check(row(FAILED, words, "volume v is creating after 0 s"), run(state, words));
-        await("the reason", () -> good(state, "volume get v").contains("ENOSPC"));
+        Workbench.await("the reason", () -> good(state, "volume get v").contains("ENOSPC"));
         mount.remount("size=64m");
         Files.delete(fill);
-        await("made", () -> good(state, "volume get v -o json").contains("\"detached\""));
+        Workbench.await("made", () -> good(state, "volume get v -o json").contains("\"detached\""));
       } finally {
         launch(state, "down");
       }
