@@ -14,6 +14,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import java.util.random.RandomGenerator;
@@ -23,6 +24,7 @@ import java.util.random.RandomGeneratorFactory;
 final class MemoryServer implements AutoCloseable {
   static final String NAME = "vol-1";
   private static final long DEADLINE_SECONDS = 20;
+  private static final long LOOK_AGAIN_NANOS = 1_000_000;
 
   final MemoryVolumePort.Disk disk;
   final VolumeLoop loop = new VolumeLoop("memory-volume");
@@ -93,7 +95,7 @@ final class MemoryServer implements AutoCloseable {
       if (System.nanoTime() > deadline) {
         throw new AssertionError("not in time: " + what);
       }
-      Thread.onSpinWait();
+      LockSupport.parkNanos(LOOK_AGAIN_NANOS);
     }
   }
 

@@ -6,10 +6,10 @@ import io.longhorn.engine.EmbeddedVolume;
 import io.longhorn.engine.client.NbdClient;
 import io.longhorn.engine.client.NbdUri;
 import io.longhorn.replica.fault.PowerCut;
+import io.longhorn.standalone.Workbench;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 
 /** One volume of three replica processes, and the engines that were started on it. */
 final class Cluster implements AutoCloseable {
@@ -141,15 +141,18 @@ final class Cluster implements AutoCloseable {
   /** The same volume in this process, from the directories that no process has open now. */
   EmbeddedVolume openHere() {
     EmbeddedVolume volume = EmbeddedVolume.open(NAME, directories);
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
-    while (volume.status().inSync() < REPLICAS || volume.status().unreconciledRegions() > 0) {
-      if (System.nanoTime() - deadline > 0) {
+    boolean isReady = false;
+    try {
+      Workbench.await(
+          "all replicas are in sync",
+          () -> volume.status().inSync() == REPLICAS && volume.status().unreconciledRegions() == 0);
+      isReady = true;
+      return volume;
+    } finally {
+      if (!isReady) {
         volume.close();
-        throw new AssertionError("not all replicas are in sync: " + volume.status());
       }
-      Thread.onSpinWait();
     }
-    return volume;
   }
 
   @Override

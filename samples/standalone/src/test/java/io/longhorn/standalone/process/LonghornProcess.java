@@ -2,6 +2,7 @@ package io.longhorn.standalone.process;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.longhorn.standalone.Workbench;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -174,11 +175,7 @@ final class LonghornProcess implements AutoCloseable {
   /** SIGSTOP: returns when the kernel says that it is stopped. */
   void freeze() {
     signal("STOP");
-    long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(DEADLINE_SECONDS);
-    while (!isFrozen()) {
-      assertThat(System.nanoTime() - deadline).as("%s is not stopped", name).isNegative();
-      Thread.onSpinWait();
-    }
+    Workbench.await(name + " is stopped", this::isFrozen);
   }
 
   private boolean isFrozen() {
