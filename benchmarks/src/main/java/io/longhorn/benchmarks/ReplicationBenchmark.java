@@ -3,6 +3,7 @@ package io.longhorn.benchmarks;
 import io.longhorn.api.IoError;
 import io.longhorn.api.memory.Crc32c;
 import io.longhorn.api.memory.Loan;
+import io.longhorn.api.memory.LoanPool;
 import io.longhorn.engine.replication.FrameDraft;
 import io.longhorn.engine.replication.MemberLink;
 import io.longhorn.engine.replication.Members;
@@ -48,7 +49,8 @@ public class ReplicationBenchmark {
 
   /** The core, its surroundings and one client. */
   private static final class Client implements Members, Regions, IoRequest.Completion {
-    private final ReplicationCore core = new ReplicationCore(SIZE_BYTES, this, this, 0);
+    private final ReplicationCore core =
+        new ReplicationCore(SIZE_BYTES, this, this, 0, new LoanPool(Long.MAX_VALUE));
     private final Member[] members = new Member[MEMBERS];
     private final VolumePort port;
     private long nextBlock;

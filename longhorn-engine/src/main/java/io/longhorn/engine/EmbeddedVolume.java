@@ -41,6 +41,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -132,11 +133,13 @@ public final class EmbeddedVolume implements BlockDevice {
    */
   public static EmbeddedVolume open(String name, List<Path> directories, ReplicaOpener opener) {
     VolumeName volumeName = checked(() -> new VolumeName(name));
-    List<LocalReplica> open = openAll(directories, opener);
+    VolumeLoop loop = new VolumeLoop("longhorn-" + volumeName);
+    List<LocalReplica> open = List.of();
     try {
-      return open(volumeName, open, opener);
+      open = openAll(directories, opener);
+      return open(volumeName, open, opener, loop);
     } catch (RuntimeException e) {
-      open.forEach(LocalReplica::close);
+      end(open, LocalReplica::close, loop);
       throw e;
     }
   }
@@ -158,7 +161,7 @@ public final class EmbeddedVolume implements BlockDevice {
     }
     for (LocalReplica replica : open) {
       if (!replica.volume().equals(open.getFirst().volume())) {
-        open.forEach(LocalReplica::close);
+        forEach(open, LocalReplica::close);
         throw new VolumeException(
             IoError.WRONG_IDENTITY,
             "the directories are of different volumes, "
@@ -171,7 +174,7 @@ public final class EmbeddedVolume implements BlockDevice {
   }
 
   private static EmbeddedVolume open(
-      VolumeName name, List<LocalReplica> open, ReplicaOpener opener) {
+      VolumeName name, List<LocalReplica> open, ReplicaOpener opener, VolumeLoop loop) {
     SortedSet<ReplicaId> ids = new TreeSet<>();
     for (LocalReplica replica : open) {
       ids.addAll(replica.record().members());
@@ -197,7 +200,6 @@ public final class EmbeddedVolume implements BlockDevice {
             addresses,
             VolumeConfig.DEFAULT_HOLD_MILLIS,
             VolumeConfig.DEFAULT_RESYNC_BYTES_PER_SECOND);
-    VolumeLoop loop = new VolumeLoop("longhorn-" + name);
     VolumeEngine engine = new VolumeEngine(config, loop);
     try {
       engine.start();
@@ -209,7 +211,7 @@ public final class EmbeddedVolume implements BlockDevice {
           opener,
           holders);
     } catch (RuntimeException e) {
-      finish(engine, loop);
+      finish(engine);
       throw e;
     }
   }
@@ -420,13 +422,10 @@ public final class EmbeddedVolume implements BlockDevice {
           .exceptionally(_ -> null)
           .join();
     }
-    finish(engine, loop);
-    calls.close();
-    for (AtomicReference<@Nullable LocalReplica> holder : replicas.values()) {
-      LocalReplica open = holder.getAndSet(null);
-      if (open != null) {
-        open.close();
-      }
+    try {
+      finish(engine);
+    } finally {
+      end(LocalReplica::close);
     }
   }
 
@@ -440,21 +439,59 @@ public final class EmbeddedVolume implements BlockDevice {
     }
     engine.kill().join();
     exports.forEach(NbdServer::kill);
-    calls.close();
-    replicas.keySet().forEach(this::takeOut);
-    loop.close();
+    end(LocalReplica::kill);
   }
 
-  private static void finish(VolumeEngine engine, VolumeLoop loop) {
+  private void end(Consumer<LocalReplica> how) {
+    List<LocalReplica> open = new ArrayList<>();
+    for (AtomicReference<@Nullable LocalReplica> holder : replicas.values()) {
+      LocalReplica replica = holder.getAndSet(null);
+      if (replica != null) {
+        open.add(replica);
+      }
+    }
+    try {
+      end(open, how, loop);
+    } finally {
+      calls.close();
+    }
+  }
+
+  /**
+   * The engine is over. The loop ends after the replicas: with it goes the memory that they may
+   * still be writing to.
+   */
+  private static void end(List<LocalReplica> open, Consumer<LocalReplica> how, VolumeLoop loop) {
+    try (loop) {
+      forEach(open, how);
+    }
+  }
+
+  /** All of them, also when one fails; throws what the first one did. */
+  private static void forEach(List<LocalReplica> open, Consumer<LocalReplica> how) {
+    VolumeException first = null;
+    for (LocalReplica replica : open) {
+      try {
+        how.accept(replica);
+      } catch (VolumeException e) {
+        first = first == null ? e : first;
+      }
+    }
+    if (first != null) {
+      throw first;
+    }
+  }
+
+  private static void finish(VolumeEngine engine) {
     try {
       engine.close().get(CLOSE_TIMEOUT_MILLIS, TimeUnit.MILLISECONDS);
     } catch (InterruptedException _) {
+      // It must not see its replicas go one by one, and leave each out of its set.
+      engine.kill().join();
       Thread.currentThread().interrupt();
     } catch (ExecutionException | TimeoutException e) {
       throw new VolumeException(
           IoError.TIMEOUT, "volume " + engine.config().name() + " did not close in time", e);
-    } finally {
-      loop.close();
     }
   }
 }

@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Lends page-aligned off-heap blocks of a few sizes, last returned first (warm in cache). One owner
  * thread. Memory is taken in slabs as it is first needed, up to a limit in bytes, and freed all at
- * once by {@link #close}. In steady state it allocates nothing.
+ * once by {@link #close} or {@link #closeWhenBack}, never while a loan is out. In steady state it
+ * allocates nothing.
  *
  * <p>A slab is cut into blocks of one size. At the limit a slab that has all of its blocks back is
  * cut anew for the size that is asked for: whatever was lent before, a pool that has everything
@@ -96,6 +97,9 @@ public final class LoanPool implements AutoCloseable {
     free.get(loan.slab().sizeClass).add(loan);
     loan.slab().lent--;
     lent--;
+    if (isClosed && lent == 0) {
+      arena.close();
+    }
   }
 
   /**
@@ -110,6 +114,19 @@ public final class LoanPool implements AutoCloseable {
     if (!isClosed) {
       isClosed = true;
       arena.close();
+    }
+  }
+
+  /**
+   * {@link #close} for an owner that ends before its borrowers: nothing can be taken any more, and
+   * the memory is freed when the last loan is back, which may be now.
+   */
+  public void closeWhenBack() {
+    if (!isClosed) {
+      isClosed = true;
+      if (lent == 0) {
+        arena.close();
+      }
     }
   }
 

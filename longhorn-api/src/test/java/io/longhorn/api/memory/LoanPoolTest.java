@@ -233,6 +233,33 @@ final class LoanPoolTest {
         .isInstanceOf(IllegalStateException.class);
   }
 
+  /** Its owner may end while others still read what they were lent. */
+  @Test
+  void aPoolThatEndsKeepsItsMemoryUntilTheLastLoanIsBack() {
+    LoanPool pool = new LoanPool(SLAB_BYTES);
+    Loan first = take(pool, 4096);
+    Loan second = take(pool, 4096);
+    MemorySegment memory = first.segment();
+    pool.closeWhenBack();
+    pool.closeWhenBack();
+    assertThatThrownBy(() -> pool.take(4096)).isInstanceOf(IllegalStateException.class);
+    first.close();
+    assertThat(memory.scope().isAlive()).isTrue();
+    second.close();
+    assertThat(memory.scope().isAlive()).isFalse();
+    pool.close();
+  }
+
+  @Test
+  void aPoolThatEndsWithNothingLentIsFreedAtOnce() {
+    LoanPool pool = new LoanPool(SLAB_BYTES);
+    Loan loan = take(pool, 4096);
+    MemorySegment memory = loan.segment();
+    loan.close();
+    pool.closeWhenBack();
+    assertThat(memory.scope().isAlive()).isFalse();
+  }
+
   @Test
   void inSteadyStateNothingIsAllocated() {
     try (LoanPool pool = new LoanPool(4L * SLAB_BYTES)) {

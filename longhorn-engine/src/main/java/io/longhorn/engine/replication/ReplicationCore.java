@@ -27,8 +27,9 @@ import org.jspecify.annotations.Nullable;
  *   <li>What cannot go on is held; after {@code holdTicks} it fails with EIO.
  * </ul>
  *
- * <p>Owns its loans: a pool that never refuses, because every port and every operation of the
- * core's own is bounded.
+ * <p>Takes its loans from a pool that never refuses: every port and every operation of the core's
+ * own is bounded. It takes and gives back for as long as a port is used, also after {@link
+ * #giveUp}.
  */
 public final class ReplicationCore {
   /** Requests under way at most: the places in the table. */
@@ -93,15 +94,7 @@ public final class ReplicationCore {
    * A core without members; it holds every request until {@link #open}.
    *
    * @param holdTicks calls of {@link #tick} after which held I/O fails; 0 for never
-   */
-  public ReplicationCore(long sizeBytes, Members members, Regions regions, long holdTicks) {
-    this(sizeBytes, members, regions, holdTicks, new LoanPool(Long.MAX_VALUE));
-  }
-
-  /**
-   * The same with loans of somebody else's pool.
-   *
-   * @param pool of the same thread; without a limit that could be reached
+   * @param pool of the same thread, which the caller closes; without a limit that could be reached
    */
   public ReplicationCore(
       long sizeBytes, Members members, Regions regions, long holdTicks, LoanPool pool) {

@@ -35,6 +35,7 @@ public final class VolumeLoop implements AutoCloseable {
   private final SingleThreadIoEventLoop loop;
   private final List<TurnListener> listeners = new ArrayList<>();
   private TurnListener[] atTurnEnd = {};
+  private final List<Runnable> atEnd = new ArrayList<>();
   private boolean isNowKnown;
   private long nowNanos;
 
@@ -94,6 +95,14 @@ public final class VolumeLoop implements AutoCloseable {
   public void removeOnTurnEnd(TurnListener listener) {
     listeners.remove(listener);
     atTurnEnd = listeners.toArray(TurnListener[]::new);
+  }
+
+  /**
+   * Runs {@code last} on the loop's thread when the loop has ended, after every task and with every
+   * socket closed: for what those may need to the last. Loop only.
+   */
+  public void onEnd(Runnable last) {
+    atEnd.add(last);
   }
 
   /**
@@ -159,6 +168,7 @@ public final class VolumeLoop implements AutoCloseable {
     @Override
     public void destroy() {
       epoll.destroy();
+      atEnd.forEach(Runnable::run);
     }
 
     @Override

@@ -8,6 +8,7 @@ import io.longhorn.api.membership.MembershipRecord;
 import io.longhorn.api.membership.RecordStamp;
 import io.longhorn.api.membership.VolumeRecord;
 import io.longhorn.api.memory.Loan;
+import io.longhorn.api.memory.LoanPool;
 import io.longhorn.api.wire.FieldReader;
 import io.longhorn.api.wire.FrameType;
 import io.longhorn.api.wire.LayerList;
@@ -41,7 +42,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One volume served by this engine: opens it, keeps it open, closes it. Everything but {@link
- * #start} and what follows it, up to {@link #close}, belongs to the loop.
+ * #start} and what follows it, up to {@link #close}, belongs to the loop. Its memory is freed when
+ * the loop ends; replicas inside this JVM are closed before, so that what they have is back.
  */
 public final class VolumeEngine implements MemberSession.Owner, Members {
   private static final Logger LOG = LoggerFactory.getLogger(VolumeEngine.class);
@@ -557,7 +559,10 @@ public final class VolumeEngine implements MemberSession.Owner, Members {
     if (opened == null) {
       Upkeep upkeep = new Upkeep(this, new RegionMap(info.sizeBytes(), info.regionBytes()));
       long holdTicks = (config.holdMillis() + TICK_MILLIS - 1) / TICK_MILLIS;
-      ReplicationCore core = new ReplicationCore(info.sizeBytes(), this, upkeep, holdTicks);
+      LoanPool pool = new LoanPool(Long.MAX_VALUE);
+      // Not when the volume is over: clients are answered, and replicas may write, after that.
+      loop.onEnd(pool::closeWhenBack);
+      ReplicationCore core = new ReplicationCore(info.sizeBytes(), this, upkeep, holdTicks, pool);
       opened = new Opened(core, upkeep);
     }
     deliver(new MembershipEvent.ReplicaAnswered(loop.nowNanos(), session.id(), info));

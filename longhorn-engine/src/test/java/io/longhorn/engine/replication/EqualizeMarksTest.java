@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.longhorn.api.IoError;
 import io.longhorn.api.membership.RecordStamp;
+import io.longhorn.api.memory.LoanPool;
 import io.longhorn.engine.reconcile.IntentEffect;
 import io.longhorn.engine.reconcile.IntentTracker;
 import io.longhorn.engine.reconcile.RegionBits;
@@ -24,7 +25,8 @@ final class EqualizeMarksTest implements Members, Regions {
   private static final RecordStamp RECORD = new RecordStamp(3, 4);
 
   private final RandomGenerator random = RandomGeneratorFactory.of("L64X128MixRandom").create(1);
-  private final ReplicationCore core = new ReplicationCore(SIZE, this, this, 0);
+  private final ReplicationCore core =
+      new ReplicationCore(SIZE, this, this, 0, new LoanPool(Long.MAX_VALUE));
   private final MemoryMember[] members = new MemoryMember[2];
   private final IntentTracker tracker = new IntentTracker(new RegionMap(SIZE, BLOCK));
 

@@ -3,6 +3,7 @@ package io.longhorn.engine.replication;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.longhorn.api.IoError;
+import io.longhorn.api.memory.LoanPool;
 import io.longhorn.engine.request.IoKind;
 import io.longhorn.engine.request.IoRequest;
 import io.longhorn.engine.request.VolumePort;
@@ -19,7 +20,8 @@ final class NoSpaceTest implements Members, Regions {
   private static final int BLOCK = 4096;
 
   private final RandomGenerator random = RandomGeneratorFactory.of("L64X128MixRandom").create(1);
-  private final ReplicationCore core = new ReplicationCore(SIZE, this, this, 0);
+  private final ReplicationCore core =
+      new ReplicationCore(SIZE, this, this, 0, new LoanPool(Long.MAX_VALUE));
   private final MemoryMember[] members = new MemoryMember[3];
   private final List<Integer> failed = new ArrayList<>();
   private final List<Long> unequal = new ArrayList<>();

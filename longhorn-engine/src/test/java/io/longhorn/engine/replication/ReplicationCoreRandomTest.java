@@ -3,6 +3,7 @@ package io.longhorn.engine.replication;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.longhorn.api.IoError;
+import io.longhorn.api.memory.LoanPool;
 import io.longhorn.engine.request.Chunks;
 import io.longhorn.engine.request.IoKind;
 import io.longhorn.engine.request.IoRequest;
@@ -62,7 +63,7 @@ class ReplicationCoreRandomTest {
     World(long seed, int count, boolean isAfterCrash) {
       this.seed = seed;
       random = RandomGeneratorFactory.of("L64X128MixRandom").create(seed);
-      core = new ReplicationCore(SIZE, this, this, 0);
+      core = new ReplicationCore(SIZE, this, this, 0, new LoanPool(Long.MAX_VALUE));
       members = new MemoryMember[count];
       for (int i = 0; i < count; i++) {
         members[i] = new MemoryMember(i, SIZE);
