@@ -82,8 +82,12 @@ final class SimMain {
   }
 
   private static void report(RandomRun run, CountDownLatch isOver) {
+    int told = 0;
     try {
       while (!isOver.await(REPORT_SECONDS, TimeUnit.SECONDS)) {
+        List<String> failed = run.lines();
+        failed.subList(told, failed.size()).forEach(System.out::println);
+        told = failed.size();
         System.out.println(run.summary());
       }
     } catch (InterruptedException _) {

@@ -230,18 +230,21 @@ public final class InstancePlanner {
   }
 
   /**
-   * Forgets what has ended and belongs to no volume. What runs and belongs to none is left alone:
-   * nobody can say whose it is.
+   * Ends and forgets what belongs to no volume. A volume is stored before a process of it is asked
+   * for: one that is not there was deleted, and the start came late. What has no name of ours is
+   * left alone: nobody can say whose it is.
    */
-  public static void forgetStrays(Draft draft) {
+  public static void stopStrays(Draft draft) {
     for (InstanceManager manager : draft.instanceManagers()) {
       if (isReachable(draft, manager)) {
         draft
             .seen(manager)
             .instances()
             .forEach((name, seen) -> {
-              if (seen.isOver() && draft.volume(Names.volumeOf(name)).isEmpty()) {
-                draft.act(new Action.ForgetInstance(manager, name, seen.uuid()));
+              String volume = Names.volumeOf(name);
+              boolean isOurs = !volume.isEmpty() && !Names.isOfDirectory(name);
+              if (draft.volume(volume).isEmpty() && (isOurs || seen.isOver())) {
+                stop(draft, manager, name);
               }
             });
       }

@@ -47,7 +47,7 @@ public final class ControlCore {
     EngineImagePlanner.plan(draft);
     AutoUpgradePlanner.plan(draft);
     DrainRule.plan(draft);
-    InstancePlanner.forgetStrays(draft);
+    InstancePlanner.stopStrays(draft);
     return draft.plan();
   }
 

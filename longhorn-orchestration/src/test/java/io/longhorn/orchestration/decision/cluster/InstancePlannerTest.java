@@ -13,6 +13,7 @@ import io.longhorn.orchestration.decision.Draft;
 import io.longhorn.orchestration.decision.EngineSeen;
 import io.longhorn.orchestration.decision.ManagerSeen;
 import io.longhorn.orchestration.decision.SmallCluster;
+import io.longhorn.orchestration.decision.control.ControlCore;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
@@ -159,6 +160,33 @@ final class InstancePlannerTest {
     cluster.host("node-3").processes.remove(ENGINE);
     cluster.host("node-3").processes.put("w-e-0", cluster.child(ManagerSeen.State.RUNNING));
     assertThat(asked(cluster)).as("of another volume").isEmpty();
+  }
+
+  /** A start that was on its way while the volume was deleted. */
+  @ParameterizedTest
+  @CsvSource({
+    "gone-e-0,                 RUNNING,  StopInstance",
+    "gone-e-0,                 STARTING, StopInstance",
+    "gone-e-0,                 STOPPING, ''",
+    "gone-e-0,                 ERROR,    ForgetInstance",
+    "gone-r-00000001,          RUNNING,  StopInstance",
+    // it ends by itself
+    "gone-r-00000001-delete,   RUNNING,  ''",
+    "gone-r-00000001-delete,   STOPPED,  ForgetInstance",
+    // whose is it?
+    "something,                RUNNING,  ''",
+    "something,                STOPPED,  ForgetInstance",
+    "v-e-0,                    RUNNING,  ''",
+  })
+  void whatBelongsToNoVolumeIsStopped(String name, ManagerSeen.State state, String asked) {
+    SmallCluster cluster = detached();
+    cluster.host("node-3").processes.put(name, cluster.child(state));
+    assertThat(
+            ControlCore.planCluster(cluster.view()).actions().stream()
+                .filter(Action.ProcessAction.class::isInstance)
+                .map(action -> action.getClass().getSimpleName())
+                .collect(Collectors.joining(" ")))
+        .isEqualTo(asked);
   }
 
   @Test
