@@ -27,6 +27,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -37,6 +38,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ProcessExecutor implements ActionExecutor {
   private static final Duration CONNECT = Duration.ofSeconds(5);
+
+  /** A process that was killed ends at once, unless it waits for a disk. */
+  private static final Duration END = Duration.ofSeconds(2);
 
   /**
    * Deletes a directory that no process has, under the lock that a replica holds while it serves:
@@ -168,8 +172,19 @@ public final class ProcessExecutor implements ActionExecutor {
     }
   }
 
-  private static void kill(InstanceManager manager) {
-    if (manager.pid() > 0) {
+  /**
+   * Of a child of this process the end is waited for: nobody listens any more a moment before this
+   * process knows that it has ended, and a start that is asked for in that moment would be none.
+   */
+  private void kill(InstanceManager manager) {
+    Process child = starting.get(manager.name());
+    if (child != null && child.pid() == manager.pid()) {
+      try {
+        child.destroyForcibly().waitFor(END.toMillis(), TimeUnit.MILLISECONDS);
+      } catch (InterruptedException _) {
+        Thread.currentThread().interrupt();
+      }
+    } else if (manager.pid() > 0) {
       ProcessHandle.of(manager.pid()).ifPresent(ProcessHandle::destroyForcibly);
     }
   }
