@@ -4,16 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.longhorn.api.IoError;
-import io.longhorn.api.ReplicaId;
 import io.longhorn.api.VolumeException;
-import io.longhorn.api.VolumeId;
-import io.longhorn.api.membership.MembershipRecord;
 import io.longhorn.api.replica.FrameExchange;
 import io.longhorn.api.replica.LocalReplica;
 import io.longhorn.api.replica.ReplicaOpener;
 import io.longhorn.api.replica.ReplicaSpec;
 import io.longhorn.api.wire.FrameHeader;
 import io.longhorn.api.wire.FrameType;
+import io.longhorn.engine.volume.PassingReplica;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -134,42 +132,29 @@ final class EmbeddedVolumeMemoryTest {
     }
   }
 
-  private record WatchedReplica(WatchingOpener opener, LocalReplica real) implements LocalReplica {
-    @Override
-    public VolumeId volume() {
-      return real.volume();
-    }
+  private static final class WatchedReplica extends PassingReplica {
+    private final WatchingOpener opener;
 
-    @Override
-    public ReplicaId replica() {
-      return real.replica();
-    }
-
-    @Override
-    public long sizeBytes() {
-      return real.sizeBytes();
-    }
-
-    @Override
-    public MembershipRecord record() {
-      return real.record();
+    WatchedReplica(WatchingOpener opener, LocalReplica real) {
+      super(real);
+      this.opener = opener;
     }
 
     @Override
     public LocalConnection connect(Listener listener) {
-      return new WatchedConnection(opener, real.connect(listener));
+      return new WatchedConnection(opener, super.connect(listener));
     }
 
     @Override
     public void kill() {
       opener.wasAliveWhenKilled.add(
           opener.lent.stream().allMatch(memory -> memory.scope().isAlive()));
-      real.kill();
+      super.kill();
     }
 
     @Override
     public void close() {
-      real.close();
+      super.close();
       if (opener.isFailing) {
         throw new VolumeException(IoError.EIO, "could not be written back");
       }

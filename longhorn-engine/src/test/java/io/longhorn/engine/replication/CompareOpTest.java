@@ -15,7 +15,7 @@ import java.util.random.RandomGeneratorFactory;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-class CompareOpTest implements Members, Regions {
+class CompareOpTest implements SteadySurroundings {
   private static final int SIZE = 256 << 10;
   private static final int CHUNK = IoRequest.CHUNK_BYTES;
 
@@ -122,48 +122,4 @@ class CompareOpTest implements Members, Regions {
     assertThat(core.lent()).isZero();
     assertThat(core.underWay()).isZero();
   }
-
-  @Override
-  public boolean mayServeReads() {
-    return true;
-  }
-
-  @Override
-  public void memberFailed(int slot, IoError error, String what) {
-    throw new AssertionError(slot + " " + error + " " + what);
-  }
-
-  @Override
-  public void fenced(int slot) {
-    throw new AssertionError("fenced by " + slot);
-  }
-
-  @Override
-  public boolean isUnreconciled(long offset, int length) {
-    return false;
-  }
-
-  @Override
-  public boolean mayFlush() {
-    return true;
-  }
-
-  @Override
-  public void unreconciled(long offset, int length) {
-    throw new AssertionError("unreconciled at " + offset);
-  }
-
-  @Override
-  public void writeSent(long offset, int length) {}
-
-  @Override
-  public void writeEnded(long offset, int length) {}
-
-  @Override
-  public long flushSent() {
-    return 0;
-  }
-
-  @Override
-  public void flushEnded(long number, boolean isDurable) {}
 }

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** When the marks of a range may go that members were made equal in. */
-final class EqualizeMarksTest implements Members, Regions {
+final class EqualizeMarksTest implements SteadySurroundings {
   private static final int SIZE = 256 << 10;
   private static final int BLOCK = 4096;
   private static final RecordStamp RECORD = new RecordStamp(3, 4);
@@ -129,35 +129,6 @@ final class EqualizeMarksTest implements Members, Regions {
     return false;
   }
 
-  // ---- Members --------------------------------------------------------------------------------
-
-  @Override
-  public boolean mayServeReads() {
-    return true;
-  }
-
-  @Override
-  public void memberFailed(int slot, IoError error, String what) {
-    throw new AssertionError(slot + " failed: " + error + " by " + what);
-  }
-
-  @Override
-  public void fenced(int slot) {
-    throw new AssertionError("fenced by " + slot);
-  }
-
-  // ---- Regions --------------------------------------------------------------------------------
-
-  @Override
-  public boolean isUnreconciled(long offset, int length) {
-    return false;
-  }
-
-  @Override
-  public void unreconciled(long offset, int length) {
-    throw new AssertionError("nothing fails here");
-  }
-
   @Override
   public void writeSent(long offset, int length) {
     tracker.writeSent(offset, length);
@@ -166,11 +137,6 @@ final class EqualizeMarksTest implements Members, Regions {
   @Override
   public void writeEnded(long offset, int length) {
     tracker.writeEnded(offset, length);
-  }
-
-  @Override
-  public boolean mayFlush() {
-    return true;
   }
 
   @Override

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** Members whose disks are full, and what the client is told. */
-final class NoSpaceTest implements Members, Regions {
+final class NoSpaceTest implements SteadySurroundings {
   private static final int SIZE = 256 << 10;
   private static final int BLOCK = 4096;
 
@@ -110,51 +110,13 @@ final class NoSpaceTest implements Members, Regions {
     answerAll();
   }
 
-  // ---- Members --------------------------------------------------------------------------------
-
-  @Override
-  public boolean mayServeReads() {
-    return true;
-  }
-
   @Override
   public void memberFailed(int slot, IoError error, String what) {
     failed.add(slot);
   }
 
   @Override
-  public void fenced(int slot) {
-    throw new AssertionError("fenced by " + slot);
-  }
-
-  // ---- Regions --------------------------------------------------------------------------------
-
-  @Override
-  public boolean isUnreconciled(long offset, int length) {
-    return false;
-  }
-
-  @Override
-  public boolean mayFlush() {
-    return true;
-  }
-
-  @Override
   public void unreconciled(long offset, int length) {
     unequal.add(offset);
   }
-
-  @Override
-  public void writeSent(long offset, int length) {}
-
-  @Override
-  public void writeEnded(long offset, int length) {}
-
-  @Override
-  public long flushSent() {
-    return 0;
-  }
-
-  @Override
-  public void flushEnded(long number, boolean isDurable) {}
 }

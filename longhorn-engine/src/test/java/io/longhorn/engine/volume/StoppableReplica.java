@@ -1,8 +1,5 @@
 package io.longhorn.engine.volume;
 
-import io.longhorn.api.ReplicaId;
-import io.longhorn.api.VolumeId;
-import io.longhorn.api.membership.MembershipRecord;
 import io.longhorn.api.replica.FrameExchange;
 import io.longhorn.api.replica.LocalReplica;
 import io.longhorn.api.wire.FrameHeader;
@@ -14,14 +11,13 @@ import java.util.Optional;
  * A replica whose process can be stopped (SIGSTOP) at a frame, and goes on later: while it is
  * stopped it takes connections and frames, and answers nothing.
  */
-final class StoppableReplica implements LocalReplica {
-  private final LocalReplica real;
+final class StoppableReplica extends PassingReplica {
   private Optional<FrameType> stopAt = Optional.empty();
   private boolean isStopped;
   private final ArrayDeque<Runnable> held = new ArrayDeque<>();
 
   StoppableReplica(LocalReplica real) {
-    this.real = real;
+    super(real);
   }
 
   /** Stops when the next frame of this type arrives: that one is not answered either. */
@@ -41,38 +37,8 @@ final class StoppableReplica implements LocalReplica {
   }
 
   @Override
-  public VolumeId volume() {
-    return real.volume();
-  }
-
-  @Override
-  public ReplicaId replica() {
-    return real.replica();
-  }
-
-  @Override
-  public long sizeBytes() {
-    return real.sizeBytes();
-  }
-
-  @Override
-  public MembershipRecord record() {
-    return real.record();
-  }
-
-  @Override
   public LocalConnection connect(Listener listener) {
     return new Connection(real.connect(listener));
-  }
-
-  @Override
-  public void kill() {
-    real.kill();
-  }
-
-  @Override
-  public void close() {
-    real.close();
   }
 
   private final class Connection implements LocalConnection {

@@ -33,6 +33,9 @@ public record EngineSeen(
     List<String> endpoints,
     SortedMap<ReplicaId, Engine.Member> replicas,
     boolean hasTakenBack) {
+  /** What {@link #state} is of one that may not have the volume any more, for ever. */
+  public static final String OVER = "over";
+
   /** What an engine says that has no other beside it. */
   public EngineSeen(
       long pid,
@@ -45,9 +48,6 @@ public record EngineSeen(
       SortedMap<ReplicaId, Engine.Member> replicas) {
     this(pid, id, image, isServing, generation, state, endpoints, replicas, false);
   }
-
-  /** What {@link #state} is of one that may not have the volume any more, for ever. */
-  public static final String OVER = "over";
 
   /** Whether it can never serve again. */
   public boolean isOver() {

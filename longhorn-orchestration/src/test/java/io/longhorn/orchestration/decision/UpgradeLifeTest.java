@@ -129,8 +129,7 @@ final class UpgradeLifeTest {
     UpgradeFacts.want(cluster, image);
   }
 
-  // ---- how it goes
-  // --------------------------------------------------------------------------------
+  // ---- how it goes ------------------------------------------------------------------------------
 
   @Test
   void liveUpgradeThereAndBackAndThereAgain() {
@@ -220,8 +219,7 @@ final class UpgradeLifeTest {
     assertIsOn("v2");
   }
 
-  // ---- what goes wrong
-  // ----------------------------------------------------------------------------
+  // ---- what goes wrong --------------------------------------------------------------------------
 
   @Test
   void anImageThatDoesNotStartIsRolledBack() {
@@ -537,8 +535,7 @@ final class UpgradeLifeTest {
     assertSameEngineProcess();
   }
 
-  // ---- a migration and an upgrade
-  // -----------------------------------------------------------------
+  // ---- a migration and an upgrade ---------------------------------------------------------------
 
   private SmallCluster migratable() {
     SmallCluster other = new SmallCluster(3);

@@ -97,8 +97,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
     onlyOneProcessHasADirectory(replicas);
   }
 
-  // ---- I1
-  // -----------------------------------------------------------------------------------------
+  // ---- I1 ---------------------------------------------------------------------------------------
 
   private void acknowledgedWritesAreOnEveryMember(
       String volume, VolumeRecord record, List<SimEngine> engines) {
@@ -135,8 +134,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
     }
   }
 
-  // ---- I3, I5
-  // -------------------------------------------------------------------------------------
+  // ---- I3, I5 -----------------------------------------------------------------------------------
 
   private void generationsNeverGoBack(List<SimReplica> replicas) {
     for (SimReplica replica : replicas) {
@@ -201,8 +199,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
         && required.stream().allMatch(id -> engine.inSession(id).isPresent());
   }
 
-  // ---- I8
-  // -----------------------------------------------------------------------------------------
+  // ---- I8 ---------------------------------------------------------------------------------------
 
   private static void onlyOneProcessHasADirectory(List<SimReplica> replicas) {
     TreeMap<ReplicaId, SimReplica> holders = new TreeMap<>();
@@ -243,8 +240,7 @@ final class Invariants implements SimStore.Listener, SimExecutor.Gate {
     }
   }
 
-  // ---- I3, I9: the record
-  // -------------------------------------------------------------------------
+  // ---- I3, I9: the record -----------------------------------------------------------------------
 
   @Override
   public void stored(ObjectKey key, @Nullable ClusterObject object) {

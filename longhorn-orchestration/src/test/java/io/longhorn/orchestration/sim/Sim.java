@@ -222,8 +222,7 @@ public final class Sim {
     return store.get(new ObjectKey(ObjectKind.INSTANCE_MANAGER, name)).isPresent();
   }
 
-  // ---- time
-  // ---------------------------------------------------------------------------------------
+  // ---- time -------------------------------------------------------------------------------------
 
   /** Milliseconds since it began. */
   public long nowMillis() {
@@ -284,8 +283,7 @@ public final class Sim {
     }
   }
 
-  // ---- what a person does
-  // -------------------------------------------------------------------------
+  // ---- what a person does -----------------------------------------------------------------------
 
   /** A volume; throws if there is no place for it. */
   public void createVolume(String name, int replicas, boolean isMigratable) {
@@ -457,8 +455,7 @@ public final class Sim {
     store.change(ObjectKind.VOLUME, next.name(), Volume.class, now -> now.with(next.spec()));
   }
 
-  // ---- what Kubernetes and bad luck do
-  // ------------------------------------------------------------
+  // ---- what Kubernetes and bad luck do ----------------------------------------------------------
 
   /** {@code kubectl delete pod} of every instance manager of a node. */
   public void killInstanceManager(String node) {
@@ -708,8 +705,7 @@ public final class Sim {
     network.breakOneOf(oneOf);
   }
 
-  // ---- guests
-  // -------------------------------------------------------------------------------------
+  // ---- guests -----------------------------------------------------------------------------------
 
   /** The virtual machine of a volume. */
   public SimGuest guest(String volume) {
@@ -731,8 +727,7 @@ public final class Sim {
     return SimWords.difference(world, volume);
   }
 
-  // ---- reading
-  // ------------------------------------------------------------------------------------
+  // ---- reading ----------------------------------------------------------------------------------
 
   /** All that was told, in order. */
   public List<Told> told() {

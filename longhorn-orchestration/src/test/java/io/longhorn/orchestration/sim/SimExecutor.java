@@ -98,8 +98,7 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     stalledUntil.put(node, millis);
   }
 
-  // ---- eyes
-  // ---------------------------------------------------------------------------------------
+  // ---- eyes -------------------------------------------------------------------------------------
 
   @Override
   public void observe(Observation to) {
@@ -273,8 +272,7 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     }
   }
 
-  // ---- hands
-  // --------------------------------------------------------------------------------------
+  // ---- hands ------------------------------------------------------------------------------------
 
   @Override
   public void execute(ProcessAction action) {

@@ -65,8 +65,7 @@ final class SimKubernetes {
     world.network.whenChanged(this::look);
   }
 
-  // ---- what is said
-  // -------------------------------------------------------------------------------
+  // ---- what is said -----------------------------------------------------------------------------
 
   NodeSeen node(String name) {
     return kubelet(name).seen;
@@ -125,8 +124,7 @@ final class SimKubernetes {
     return kubelet(node).isBooted && world.network.isConnected(node, SimTrace.CONTROL);
   }
 
-  // ---- pods
-  // ---------------------------------------------------------------------------------------
+  // ---- pods -------------------------------------------------------------------------------------
 
   void createPod(InstanceManager manager) {
     if (pods.containsKey(manager.name())) {
@@ -210,8 +208,7 @@ final class SimKubernetes {
     }
   }
 
-  // ---- nodes
-  // --------------------------------------------------------------------------------------
+  // ---- nodes ------------------------------------------------------------------------------------
 
   /** A node says of itself for a while that it is not ready; nothing else happens there. */
   void blip(String node, long millis) {

@@ -140,8 +140,7 @@ final class SimPod {
     return listing;
   }
 
-  // ---- processes
-  // ----------------------------------------------------------------------------------
+  // ---- processes --------------------------------------------------------------------------------
 
   /** Starts a process, unless there is one of the name that has not ended. */
   void start(String instance, long extraNanos, Program program) {
@@ -310,8 +309,7 @@ final class SimPod {
     }
   }
 
-  // ---- another process of an engine
-  // ---------------------------------------------------------------
+  // ---- another process of an engine -------------------------------------------------------------
 
   /**
    * Lets another process take an engine over; nothing if that goes on already.

@@ -103,24 +103,18 @@ public final class InstanceRule {
 
   /** It runs, and not where it should. */
   static InstanceView misplaced(InstanceView running, String node) {
-    return new InstanceView(
-        State.ERROR,
-        true,
-        running.instanceManagerName(),
-        running.uuid(),
-        running.pid(),
-        "it runs in " + running.instanceManagerName() + " and belongs on " + node);
+    return failed(
+        running, "it runs in " + running.instanceManagerName() + " and belongs on " + node);
   }
 
   /** It runs, and can never have its volume again. */
   static InstanceView useless(InstanceView running) {
+    return failed(running, "it was given up, and cannot have the volume any more");
+  }
+
+  private static InstanceView failed(InstanceView running, String why) {
     return new InstanceView(
-        State.ERROR,
-        true,
-        running.instanceManagerName(),
-        running.uuid(),
-        running.pid(),
-        "it was given up, and cannot have the volume any more");
+        State.ERROR, true, running.instanceManagerName(), running.uuid(), running.pid(), why);
   }
 
   private static InstanceView gone(InstanceView before, String why) {

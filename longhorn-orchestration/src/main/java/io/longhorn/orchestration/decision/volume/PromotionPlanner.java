@@ -86,8 +86,7 @@ public final class PromotionPlanner {
             .anyMatch(one -> one.name().equals(replica.spec().engineName()));
   }
 
-  // ---- one of each directory is the volume's
-  // ------------------------------------------------------
+  // ---- one of each directory is the volume's ----------------------------------------------------
 
   /** What a plan that was cut off while the flags were changed has left. */
   private void repair(List<Replica> same) {
@@ -120,8 +119,7 @@ public final class PromotionPlanner {
         .thenComparing(Replica::name);
   }
 
-  // ---- promotion
-  // ----------------------------------------------------------------------------------
+  // ---- promotion --------------------------------------------------------------------------------
 
   private void promote() {
     boolean isSettled =
@@ -218,8 +216,7 @@ public final class PromotionPlanner {
     return ReplicaRule.said(draft, volume, replica.spec().id()).map(Engine.Member::mode);
   }
 
-  // ---- cleanup
-  // ------------------------------------------------------------------------------------
+  // ---- cleanup ----------------------------------------------------------------------------------
 
   private void clean() {
     for (Replica replica : draft.replicasOf(volume)) {

@@ -252,8 +252,7 @@ public final class UpgradePlanner {
               (Replica one) -> one.status().instance().currentState() != InstanceView.State.RUNNING)
           .thenComparing(Replica::name);
 
-  // ---- no upgrade
-  // ---------------------------------------------------------------------------------
+  // ---- no upgrade -------------------------------------------------------------------------------
 
   private void settle() {
     if (volume.status().state() == State.DETACHED) {
@@ -353,8 +352,7 @@ public final class UpgradePlanner {
     put(next);
   }
 
-  // ---- live
-  // ---------------------------------------------------------------------------------------
+  // ---- live -------------------------------------------------------------------------------------
 
   private Upgrade begun() {
     if (upgrade().isUnderWay() && upgrade().image().equals(target)) {

@@ -205,8 +205,7 @@ final class PromotionPlannerTest {
     assertThat(one(cluster, 2)).isEqualTo(stays ? "A,s" : "A,sx");
   }
 
-  // ---- the directory
-  // ------------------------------------------------------------------------------
+  // ---- the directory ----------------------------------------------------------------------------
 
   private static void forget(SmallCluster cluster, ReplicaId id) {
     VolumeRecord record = cluster.record("v");

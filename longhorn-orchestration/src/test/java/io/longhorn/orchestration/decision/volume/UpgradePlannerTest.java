@@ -378,8 +378,7 @@ final class UpgradePlannerTest {
         .matches(one -> !one.spec().isWanted() && !one.spec().isActive());
   }
 
-  // ---- tries
-  // --------------------------------------------------------------------------------------
+  // ---- tries ------------------------------------------------------------------------------------
 
   @ParameterizedTest
   @CsvSource({

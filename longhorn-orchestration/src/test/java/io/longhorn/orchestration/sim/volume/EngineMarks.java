@@ -56,8 +56,7 @@ final class EngineMarks {
     tracker = new IntentTracker(regions);
   }
 
-  // ---- writes
-  // -------------------------------------------------------------------------------------
+  // ---- writes -----------------------------------------------------------------------------------
 
   /** A write is about to be sent to these. */
   void writeSent(long send, int block, Collection<ReplicaId> replicas) {
@@ -91,8 +90,7 @@ final class EngineMarks {
     return (long) block * Crc32c.BLOCK_BYTES;
   }
 
-  // ---- FLUSH
-  // --------------------------------------------------------------------------------------
+  // ---- FLUSH ------------------------------------------------------------------------------------
 
   /** The claim core wants one member flushed. It is sent with others of its call. */
   void flush(ClaimEffect.FlushMember wanted) {
@@ -156,8 +154,7 @@ final class EngineMarks {
     }
   }
 
-  // ---- members
-  // ------------------------------------------------------------------------------------
+  // ---- members ----------------------------------------------------------------------------------
 
   /** The set, or whom it is linked to, is another one, or somebody begins to return. */
   void membersChanged() {
@@ -200,8 +197,7 @@ final class EngineMarks {
     return tracker.marks();
   }
 
-  // ---- clearing
-  // -----------------------------------------------------------------------------------
+  // ---- clearing ---------------------------------------------------------------------------------
 
   /** A few seconds have passed. */
   void tick(boolean mayClear, RecordStamp record) {

@@ -69,8 +69,7 @@ final class EngineRangeOps implements Members, Regions {
     return locks;
   }
 
-  // ---- generations and members
-  // --------------------------------------------------------------------
+  // ---- generations and members ------------------------------------------------------------------
 
   /** All members have promised: operations may begin. */
   void serves() {
@@ -166,8 +165,7 @@ final class EngineRangeOps implements Members, Regions {
     core.tick();
   }
 
-  // ---- operations
-  // ---------------------------------------------------------------------------------
+  // ---- operations -------------------------------------------------------------------------------
 
   /** Makes a block equal on all members, for a read that has its block to itself. */
   void equalForRead(int block, Owner owner) {
@@ -250,8 +248,7 @@ final class EngineRangeOps implements Members, Regions {
     }
   }
 
-  // ---- frames
-  // -------------------------------------------------------------------------------------
+  // ---- frames -----------------------------------------------------------------------------------
 
   private final class ReplicaLink implements MemberLink {
     private final ReplicaId id;
@@ -299,8 +296,7 @@ final class EngineRangeOps implements Members, Regions {
     }
   }
 
-  // ---- Members
-  // ------------------------------------------------------------------------------------
+  // ---- Members ----------------------------------------------------------------------------------
 
   @Override
   public boolean mayServeReads() {
@@ -324,8 +320,7 @@ final class EngineRangeOps implements Members, Regions {
     // The claim core has been told of every frame that was answered so.
   }
 
-  // ---- Regions
-  // ------------------------------------------------------------------------------------
+  // ---- Regions ----------------------------------------------------------------------------------
 
   @Override
   public boolean isUnreconciled(long offset, int length) {

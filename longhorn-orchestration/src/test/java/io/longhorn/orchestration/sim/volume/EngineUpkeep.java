@@ -75,8 +75,7 @@ final class EngineUpkeep {
     return ops;
   }
 
-  // ---- what others read
-  // ---------------------------------------------------------------------------
+  // ---- what others read -------------------------------------------------------------------------
 
   /** Whether members may differ where nobody has looked, as far as the claim core goes. */
   boolean isReconciling() {
@@ -133,8 +132,7 @@ final class EngineUpkeep {
     infos.replaceAll((_, info) -> info.withValidSince(stamp));
   }
 
-  // ---- generations
-  // --------------------------------------------------------------------------------
+  // ---- generations ------------------------------------------------------------------------------
 
   /** The one before did not stop in good order: serve only what was made equal. */
   void reconcileWanted(long generation) {
@@ -175,8 +173,7 @@ final class EngineUpkeep {
     marks.generationEnds();
   }
 
-  // ---- reconcile
-  // ----------------------------------------------------------------------------------
+  // ---- reconcile --------------------------------------------------------------------------------
 
   private void reconcile(ReconcileEvent event) {
     for (ReconcileEffect effect : reconcile.step(event)) {
@@ -265,8 +262,7 @@ final class EngineUpkeep {
             () -> {});
   }
 
-  // ---- members
-  // ------------------------------------------------------------------------------------
+  // ---- members ----------------------------------------------------------------------------------
 
   /** One that has left has promised, and takes every write from now on. */
   void makeEqual(ReplicaId id) {
@@ -303,8 +299,7 @@ final class EngineUpkeep {
     reconcile(new ReconcileEvent.MemberJoined(back.id));
   }
 
-  // ---- time
-  // ---------------------------------------------------------------------------------------
+  // ---- time -------------------------------------------------------------------------------------
 
   /** Goes on, if there is anything to do. */
   void look() {

@@ -63,8 +63,7 @@ final class PeerPort {
     return Optional.ofNullable(link);
   }
 
-  // ---- what this engine wants
-  // ---------------------------------------------------------------------
+  // ---- what this engine wants -------------------------------------------------------------------
 
   void forward(ClaimRequest request, int block) {
     Optional<Link> there = toOther();
@@ -114,8 +113,7 @@ final class PeerPort {
             .uuid(6, engine.id().uuid()));
   }
 
-  // ---- what it answers
-  // ----------------------------------------------------------------------------
+  // ---- what it answers --------------------------------------------------------------------------
 
   void answerQuiesce(QuiesceId of, long generation, boolean isClean) {
     Link there = asked.remove(of.toString());
@@ -131,8 +129,7 @@ final class PeerPort {
     }
   }
 
-  // ---- what arrives
-  // -------------------------------------------------------------------------------
+  // ---- what arrives -----------------------------------------------------------------------------
 
   void received(Link from, SimFrame frame) {
     if (frame.type() == FrameType.QUIESCE) {

@@ -295,8 +295,7 @@ final class ReplicaPort {
     }
   }
 
-  // ---- the directory changes hands
-  // ----------------------------------------------------------------
+  // ---- the directory changes hands --------------------------------------------------------------
 
   private void moved() {
     Link current = link;

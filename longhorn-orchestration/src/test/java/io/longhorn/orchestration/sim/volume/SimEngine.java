@@ -267,8 +267,7 @@ public final class SimEngine extends SimProcess {
     requests.clear();
   }
 
-  // ---- the core
-  // -----------------------------------------------------------------------------------
+  // ---- the core ---------------------------------------------------------------------------------
 
   /** Tells the core something; what follows from it is done before this returns, or after. */
   void tell(LongFunction<ClaimEvent> event) {
@@ -387,8 +386,7 @@ public final class SimEngine extends SimProcess {
     return Optional.ofNullable(requests.get(number));
   }
 
-  // ---- replicas
-  // -----------------------------------------------------------------------------------
+  // ---- replicas ---------------------------------------------------------------------------------
 
   private final ReplicaPort.Listener listener =
       new ReplicaPort.Listener() {
@@ -589,8 +587,7 @@ public final class SimEngine extends SimProcess {
     return blocks;
   }
 
-  // ---- requests
-  // -----------------------------------------------------------------------------------
+  // ---- requests ---------------------------------------------------------------------------------
 
   void connected(SimClient client) {
     clients.add(client);
@@ -838,8 +835,7 @@ public final class SimEngine extends SimProcess {
     }
   }
 
-  // ---- frames
-  // -------------------------------------------------------------------------------------
+  // ---- frames -----------------------------------------------------------------------------------
 
   @Override
   void received(Link link, SimFrame frame) {
@@ -889,8 +885,7 @@ public final class SimEngine extends SimProcess {
     }
   }
 
-  // ---- the record
-  // ---------------------------------------------------------------------------------
+  // ---- the record -------------------------------------------------------------------------------
 
   /** The engine that owns the volume, or the other one that may. */
   Optional<EngineId> otherEngine() {
@@ -961,8 +956,7 @@ public final class SimEngine extends SimProcess {
     return new TreeSet<>(ports.keySet());
   }
 
-  // ---- what it says
-  // -------------------------------------------------------------------------------
+  // ---- what it says -----------------------------------------------------------------------------
 
   /** Whether it says something else than before. */
   void look() {

@@ -142,8 +142,7 @@ public final class SimGuest {
     this.attachedAt = attachedAt;
   }
 
-  // ---- what it is told
-  // ----------------------------------------------------------------------------
+  // ---- what it is told --------------------------------------------------------------------------
 
   /** Writes, reads and flushes from now on. */
   public void start() {
@@ -209,8 +208,7 @@ public final class SimGuest {
     return true;
   }
 
-  // ---- what it says
-  // -------------------------------------------------------------------------------
+  // ---- what it says -----------------------------------------------------------------------------
 
   /** The machine where it is, empty before the first. */
   public String node() {
@@ -269,8 +267,7 @@ public final class SimGuest {
     return text.toString();
   }
 
-  // ---- what it does
-  // -------------------------------------------------------------------------------
+  // ---- what it does -----------------------------------------------------------------------------
 
   private Optional<SimEngine> engineAt(String machine) {
     SimEngine found = null;

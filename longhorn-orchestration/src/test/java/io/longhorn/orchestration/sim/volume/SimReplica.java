@@ -160,8 +160,7 @@ public final class SimReplica extends SimProcess {
     world.holdsNoMore(this);
   }
 
-  // ---- promotion
-  // ----------------------------------------------------------------------------------
+  // ---- promotion --------------------------------------------------------------------------------
 
   /**
    * Gives its directory to one that stands by: everything on the disk, nothing taken any more, then
@@ -211,8 +210,7 @@ public final class SimReplica extends SimProcess {
     whenChanged.run();
   }
 
-  // ---- frames
-  // -------------------------------------------------------------------------------------
+  // ---- frames -----------------------------------------------------------------------------------
 
   @Override
   void isClosed(Link link) {
