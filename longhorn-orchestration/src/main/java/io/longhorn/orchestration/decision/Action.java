@@ -51,7 +51,10 @@ public sealed interface Action {
   /** End the process of an instance manager at once, and everything it had started with it. */
   record KillInstanceManager(InstanceManager manager) implements ManagerAction {}
 
-  /** Make the directory of a replica of a new volume, or of one more of a volume. */
+  /**
+   * Make the directory of a replica of a new volume, or of one more of a volume. An instance manager
+   * does it once: a request that comes when it was done, and forgotten, would make one of nobody.
+   */
   record CreateDirectory(
       InstanceManager manager, Replica replica, Volume volume, List<Replica> all, EngineImage image)
       implements ManagerAction {

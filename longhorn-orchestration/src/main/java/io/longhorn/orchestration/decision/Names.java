@@ -101,7 +101,12 @@ public final class Names {
 
   /** Whether it makes or deletes a directory: such a process ends by itself. */
   public static boolean isOfDirectory(String instance) {
-    return instance.endsWith(CREATION) || instance.endsWith(DELETION);
+    return isCreation(instance) || instance.endsWith(DELETION);
+  }
+
+  /** Whether it makes a directory: that is done once. */
+  public static boolean isCreation(String instance) {
+    return instance.endsWith(CREATION);
   }
 
   /** Eight digits of its id, and the number of one that stands by. */

@@ -148,7 +148,7 @@ public final class InMemoryExecutor implements ActionExecutor {
         case Action.ForgetInstance(InstanceManager manager, String name, String uuid) ->
             process(manager, name, uuid)
                 .filter(process -> !process.isRunning())
-                .ifPresent(_ -> reachable(manager).processes.remove(name));
+                .ifPresent(_ -> forget(reachable(manager), name));
       }
       settle();
       tellAll();
@@ -189,6 +189,13 @@ public final class InMemoryExecutor implements ActionExecutor {
     return Optional.of(started);
   }
 
+  private static void forget(MemoryHost host, String name) {
+    host.processes.remove(name);
+    if (Names.isCreation(name)) {
+      host.done.add(name);
+    }
+  }
+
   private void end(MemoryHost host) {
     host.processes.values().forEach(this::release);
     host.end();
@@ -206,7 +213,13 @@ public final class InMemoryExecutor implements ActionExecutor {
   }
 
   private void createDirectory(Action.CreateDirectory create) {
-    start(create.manager(), Names.creation(create.replica()))
+    String name = Names.creation(create.replica());
+    MemoryHost host = reachable(create.manager());
+    if (host.done.contains(name) || host.processes.containsKey(name)) {
+      // It was made.
+      return;
+    }
+    start(create.manager(), name)
         .ifPresent(job -> {
           directories.putIfAbsent(directory(create.replica()), "");
           job.end("");

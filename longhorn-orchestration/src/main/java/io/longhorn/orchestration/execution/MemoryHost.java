@@ -2,6 +2,8 @@ package io.longhorn.orchestration.execution;
 
 import io.longhorn.orchestration.decision.ManagerSeen;
 import io.longhorn.orchestration.decision.ManagerSeen.Reach;
+import java.util.HashSet;
+import java.util.Set;
 import java.util.TreeMap;
 
 /** What stands for an instance manager, and has its processes. */
@@ -11,6 +13,9 @@ final class MemoryHost {
 
   /** By name. */
   final TreeMap<String, MemoryProcess> processes = new TreeMap<>();
+
+  /** Creations of directories that were forgotten: another one would be late. */
+  final Set<String> done = new HashSet<>();
 
   /** 0 while it does not run. */
   long pid;
@@ -29,6 +34,7 @@ final class MemoryHost {
     isCutOff = false;
     processes.values().forEach(process -> process.end("its instance manager is gone"));
     processes.clear();
+    done.clear();
   }
 
   ManagerSeen seen() {

@@ -104,9 +104,14 @@ public final class ProcessExecutor implements ActionExecutor {
       case Action.CreateDirectory create ->
           start(
               create.manager(),
-              Names.creation(create.replica()),
-              InstanceType.REPLICA,
-              creation(create.image().launcher(), create.replica(), create.volume(), create.all()));
+              new InstanceSpec(
+                  Names.creation(create.replica()),
+                  InstanceType.REPLICA,
+                  creation(
+                      create.image().launcher(), create.replica(), create.volume(), create.all()),
+                  List.of(),
+                  // Once: asked for again after it was deleted it would be there, of nobody.
+                  true));
       case Action.DeleteDirectory(InstanceManager manager, Replica replica) ->
           start(
               manager,
@@ -191,10 +196,14 @@ public final class ProcessExecutor implements ActionExecutor {
 
   private static void start(
       InstanceManager manager, String name, InstanceType type, List<String> command) {
+    start(manager, new InstanceSpec(name, type, command, List.of()));
+  }
+
+  private static void start(InstanceManager manager, InstanceSpec spec) {
     try {
-      call(manager, client -> client.start(new InstanceSpec(name, type, command, List.of())));
+      call(manager, client -> client.start(spec));
     } catch (VolumeException e) {
-      // It runs already: the plan was made from an older view.
+      // It runs already, or was done: the plan was made from an older view.
       if (e.error() != IoError.EXISTS) {
         throw e;
       }

@@ -2,6 +2,7 @@ package io.longhorn.orchestration.instance;
 
 import io.longhorn.api.IoError;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -15,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * <pre>
  * from               event               to         does
  * -, stopped, error  Create              starting   Start
+ * stopped, forgotten Create, is once                Refuse EXISTS
  * others             Create                         Refuse EXISTS
  * starting           StartFailed         error
  * stopping           StartFailed         error
@@ -37,10 +39,20 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>An engine waits for its replicas as long as it takes, so {@code starting} has no end of its
  * own: whoever started it decides. Nothing is ever started again by itself.
+ *
+ * <p>A request may arrive late, when another one has been carried out and forgotten. A process that
+ * nobody wants any more can be stopped; what one has made stays. That is why what is done once is
+ * remembered.
  */
 public final class InstanceCore {
   /** Most instances at once, those that have ended and are not forgotten included. */
   public static final int MAX_INSTANCES = 256;
+
+  /**
+   * Most names remembered of what was done once, the latest ones: a request is late by seconds, or
+   * minutes, and not by so many others.
+   */
+  public static final int MAX_DONE = 4_096;
 
   /** Longest error message, in characters; longer ones are cut. */
   public static final int MAX_MESSAGE_LENGTH = 1_024;
@@ -49,6 +61,10 @@ public final class InstanceCore {
   private static final int SIGNAL_BASE = 128;
 
   private final TreeMap<String, Entry> entries = new TreeMap<>();
+
+  /** What is done once, and was forgotten; the latest last. */
+  private final LinkedHashSet<String> done = new LinkedHashSet<>();
+
   private boolean isClosing;
   private boolean isClosed;
 
@@ -108,6 +124,10 @@ public final class InstanceCore {
       effects.add(
           new InstanceEffect.Refuse(
               IoError.EXISTS, "instance " + name + " exists and is " + there.state));
+    } else if (create.spec().isOnce() && isDone(name)) {
+      effects.add(
+          new InstanceEffect.Refuse(
+              IoError.EXISTS, "instance " + name + " was there, and is done once"));
     } else if (there == null && entries.size() >= MAX_INSTANCES) {
       effects.add(
           new InstanceEffect.Refuse(
@@ -118,6 +138,11 @@ public final class InstanceCore {
       effects.add(new InstanceEffect.Publish());
       effects.add(new InstanceEffect.Start(create.spec(), create.uuid()));
     }
+  }
+
+  private boolean isDone(String name) {
+    Entry there = entries.get(name);
+    return done.contains(name) || (there != null && there.state == InstanceState.STOPPED);
   }
 
   private static void forked(Entry entry, long pid, List<InstanceEffect> effects) {
@@ -211,6 +236,9 @@ public final class InstanceCore {
       return;
     }
     entries.remove(entry.name());
+    if (entry.spec.isOnce() && done.add(entry.name()) && done.size() > MAX_DONE) {
+      done.removeFirst();
+    }
     effects.add(new InstanceEffect.Drop(entry.name()));
     effects.add(new InstanceEffect.Publish());
   }

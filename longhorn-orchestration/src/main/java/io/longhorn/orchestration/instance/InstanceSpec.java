@@ -18,9 +18,15 @@ import java.util.List;
  *     at most {@link #MAX_COMMAND_BYTES}
  * @param addressHints where it was told to serve, for people and for whoever started it; at most
  *     {@link #MAX_ADDRESSES}; where it does serve is in its status
+ * @param isOnce whether this is done once: after a run that ended well, or that was forgotten,
+ *     whoever asks for another one is late
  */
 public record InstanceSpec(
-    String name, InstanceType type, List<String> command, List<String> addressHints) {
+    String name,
+    InstanceType type,
+    List<String> command,
+    List<String> addressHints,
+    boolean isOnce) {
   /** Longest name, in characters. */
   public static final int MAX_NAME_LENGTH = 128;
 
@@ -72,6 +78,12 @@ public record InstanceSpec(
     }
   }
 
+  /** One that may run again and again. */
+  public InstanceSpec(
+      String name, InstanceType type, List<String> command, List<String> addressHints) {
+    this(name, type, command, addressHints, false);
+  }
+
   /** Returns the name if it can be one; throws {@link IllegalArgumentException}. */
   public static String requireName(String name) {
     if (name.length() > MAX_NAME_LENGTH || !name.matches(NAME)) {
@@ -90,6 +102,9 @@ public record InstanceSpec(
     FieldWriter out = new FieldWriter().text(1, name).number(2, type.code());
     command.forEach(word -> out.nested(3, new FieldWriter().text(1, word)));
     addressHints.forEach(hint -> out.nested(4, new FieldWriter().text(1, hint)));
+    if (isOnce) {
+      out.bool(5, true);
+    }
     return out;
   }
 
@@ -97,7 +112,7 @@ public record InstanceSpec(
   public static InstanceSpec read(FieldReader in) {
     try {
       return new InstanceSpec(
-          in.text(1), InstanceType.ofCode(in.intNumber(2)), texts(in, 3), texts(in, 4));
+          in.text(1), InstanceType.ofCode(in.intNumber(2)), texts(in, 3), texts(in, 4), in.bool(5));
     } catch (IllegalArgumentException e) {
       throw new WireFormatException(String.valueOf(e.getMessage()), e);
     }

@@ -41,7 +41,7 @@ public final class InstanceManagerClient implements AutoCloseable {
 
   /**
    * Starts an instance; returns at once, in {@code starting}. EXISTS while one of that name has not
-   * ended; one that has ended is replaced, with a new uuid.
+   * ended, or was done if it is done once; one that has ended is replaced, with a new uuid.
    */
   public InstanceStatus start(InstanceSpec spec) {
     return ask(FrameType.INSTANCE_START, spec.write(), CALL_TIMEOUT, InstanceStatus::read);

@@ -285,6 +285,11 @@ abstract class ActionExecutorContract {
     // Deleted already.
     execute(new Action.DeleteDirectory(managerAsSeen(), replica));
     awaitState(Names.deletion(replica), State.STOPPED);
+    // A request that comes only now makes no directory: it would be nobody's.
+    execute(create(replica));
+    execute(start(replica));
+    awaitState(replica.name(), State.ERROR);
+    assertThat(instance(Names.creation(replica))).isEmpty();
   }
 
   /** I8: what is asked may be from a plan that did not know yet that it was started. */

@@ -56,6 +56,8 @@ final class InstanceCodecTest {
             0,
             OptionalInt.empty());
     assertThat(again(bare)).isEqualTo(bare);
+    InstanceSpec once = new InstanceSpec("c", InstanceType.REPLICA, List.of("x"), List.of(), true);
+    assertThat(InstanceSpec.read(new FieldReader(once.write().toBytes()))).isEqualTo(once);
     InstanceListing listing = new InstanceListing(9, MANAGER, List.of(full, bare), true);
     assertThat(InstanceListing.read(new FieldReader(listing.write().toBytes()))).isEqualTo(listing);
     LogChunk chunk =

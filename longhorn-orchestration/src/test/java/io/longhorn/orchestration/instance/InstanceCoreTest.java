@@ -253,6 +253,38 @@ final class InstanceCoreTest {
     assertThat(core.statuses()).hasSize(InstanceCore.MAX_INSTANCES);
   }
 
+  private String createOnce(String name) {
+    InstanceSpec once =
+        new InstanceSpec(name, InstanceType.REPLICA, List.of("longhorn"), List.of(), true);
+    return names(step(new InstanceEvent.Create(once, RUN, 1_000)));
+  }
+
+  @Test
+  void whatIsDoneOnceIsNotDoneByARequestThatComesLate() {
+    assertThat(createOnce(NAME)).isEqualTo("Publish Start");
+    step(event("forked"), event("exit1"));
+    assertThat(createOnce(NAME)).as("it failed").isEqualTo("Publish Start");
+    step(event("forked"), event("exit0"));
+    assertThat(createOnce(NAME)).as("done").isEqualTo("EXISTS");
+    assertThat(names(step(event("forget")))).isEqualTo("Drop Publish");
+    assertThat(createOnce(NAME)).as("done and forgotten").isEqualTo("EXISTS");
+    assertThat(state()).isEqualTo("absent");
+    step(create(NAME, InstanceType.REPLICA, RUN), event("failed"));
+    assertThat(state()).as("what may run again").isEqualTo("error");
+  }
+
+  @Test
+  void whatWasDoneOnceIsRememberedForSoManyOthers() {
+    for (int i = 0; i <= InstanceCore.MAX_DONE; i++) {
+      String name = "i" + i;
+      createOnce(name);
+      step(new InstanceEvent.Exited(name, RUN, 0, ""));
+      step(new InstanceEvent.Forget(name, Optional.of(RUN)));
+    }
+    assertThat(createOnce("i1")).isEqualTo("EXISTS");
+    assertThat(createOnce("i0")).isEqualTo("Publish Start");
+  }
+
   @Test
   void closingEndsEnginesBeforeReplicasAndTakesNothingNew() {
     UUID engine = new UUID(4, 1);

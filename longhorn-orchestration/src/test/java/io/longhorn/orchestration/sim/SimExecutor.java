@@ -333,7 +333,7 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
   private void perform(SimPod pod, ManagerAction action, Observation to, Runnable whenEnded) {
     switch (action) {
       case Action.CreateDirectory create ->
-          pod.run(action.subject(), () -> create(pod.machine, create));
+          pod.runOnce(action.subject(), () -> create(pod.machine, create));
       case Action.DeleteDirectory(_, Replica replica) ->
           pod.run(action.subject(), () -> delete(pod.machine, replica));
       case Action.StartReplica(_, Replica replica, EngineImage image, boolean isStandby) ->

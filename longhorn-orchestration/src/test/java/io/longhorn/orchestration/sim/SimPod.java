@@ -12,6 +12,7 @@ import io.longhorn.orchestration.sim.world.SimNode;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -35,6 +36,7 @@ final class SimPod {
     ManagerSeen.State state = ManagerSeen.State.STARTING;
     String message = "";
     long pid;
+    boolean isOnce;
     @Nullable SimProcess process;
     @Nullable SimSwap swap;
 
@@ -75,6 +77,10 @@ final class SimPod {
   private final World world;
   private final Runnable whenChanged;
   private final TreeMap<String, Instance> instances = new TreeMap<>();
+
+  /** What is done once, and was forgotten. */
+  private final TreeSet<String> done = new TreeSet<>();
+
   private Phase phase = Phase.STARTING;
   private boolean isDeleted;
 
@@ -172,6 +178,17 @@ final class SimPod {
             ended(made, process, why);
           }
         });
+  }
+
+  /** Runs a task that is done once, unless it was. */
+  void runOnce(String instance, Task task) {
+    boolean isDone =
+        done.contains(instance)
+            || instance(instance).filter(one -> one.state == ManagerSeen.State.STOPPED).isPresent();
+    if (!isDone) {
+      run(instance, task);
+      instance(instance).ifPresent(one -> one.isOnce = true);
+    }
   }
 
   /** Runs a task, unless there is one of the name that has not ended. */
@@ -276,6 +293,9 @@ final class SimPod {
     Instance one = instances.get(instance);
     if (one != null && one.isOver() && one.uuid.equals(uuid)) {
       instances.remove(instance);
+      if (one.isOnce) {
+        done.add(instance);
+      }
       changed();
     }
   }
