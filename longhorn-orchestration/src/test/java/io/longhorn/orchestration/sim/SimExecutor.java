@@ -279,7 +279,10 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     throw new VolumeException(IoError.UNSUPPORTED, "carried out in virtual time only");
   }
 
-  /** Carries out: later, perhaps not at all, perhaps twice; then says that it is over. */
+  /**
+   * Carries out: later, perhaps not at all, perhaps twice; then says that it is over. What is on
+   * its way is on a connection: the second time it is the same process that is asked, or nobody.
+   */
   void carryOut(ProcessAction action, Observation to, Runnable whenEnded) {
     if (scheduler.happens(world.knobs.loseActionOneOf)) {
       world.trace.tell(SimTrace.CONTROL, () -> "lost: " + SimControl.told(action));
@@ -290,15 +293,31 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     if (scheduler.happens(world.knobs.slowActionOneOf)) {
       delay += scheduler.millisBetween(1_000, 10_000);
     }
-    scheduler.after(delay, () -> perform(action, to, whenEnded));
-    if (scheduler.happens(world.knobs.repeatActionOneOf)) {
-      scheduler.after(
-          delay + scheduler.millisBetween(10, 5_000),
-          () -> {
-            world.trace.tell(SimTrace.CONTROL, () -> "again: " + SimControl.told(action));
-            perform(action, to, () -> {});
-          });
-    }
+    boolean isRepeated = scheduler.happens(world.knobs.repeatActionOneOf);
+    long pause = isRepeated ? scheduler.millisBetween(10, 5_000) : 0;
+    scheduler.after(
+        delay,
+        () -> {
+          Optional<SimPod> asked = asked(action);
+          perform(action, to, whenEnded);
+          if (isRepeated) {
+            scheduler.after(
+                pause,
+                () -> {
+                  if (asked(action).equals(asked)) {
+                    world.trace.tell(SimTrace.CONTROL, () -> "again: " + SimControl.told(action));
+                    perform(action, to, () -> {});
+                  }
+                });
+          }
+        });
+  }
+
+  /** The instance manager that takes a request, whether it can be reached now or not. */
+  private Optional<SimPod> asked(ProcessAction action) {
+    return action instanceof ManagerAction one
+        ? kubernetes().pod(one.manager().name()).filter(SimPod::isRunning)
+        : Optional.empty();
   }
 
   private void perform(ProcessAction action, Observation to, Runnable whenEnded) {
