@@ -52,8 +52,9 @@ public sealed interface Action {
   record KillInstanceManager(InstanceManager manager) implements ManagerAction {}
 
   /**
-   * Make the directory of a replica of a new volume, or of one more of a volume. An instance manager
-   * does it once: a request that comes when it was done, and forgotten, would make one of nobody.
+   * Make the directory of a replica of a new volume, or of one more of a volume. An instance
+   * manager does it once: a request that comes when it was done, and forgotten, would make one of
+   * nobody.
    */
   record CreateDirectory(
       InstanceManager manager, Replica replica, Volume volume, List<Replica> all, EngineImage image)
