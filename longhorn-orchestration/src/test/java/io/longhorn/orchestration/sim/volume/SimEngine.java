@@ -68,8 +68,8 @@ public final class SimEngine extends SimProcess {
       long operation,
       @Nullable Link origin,
       @Nullable SimFrame asked,
-      long[] acknowledged,
-      long[] own) {}
+      Acknowledged acknowledged,
+      Acknowledged own) {}
 
   private final EngineId id;
   private final String volume;
@@ -89,8 +89,8 @@ public final class SimEngine extends SimProcess {
   /** Blocks of reads and writes under way at replicas, by number of the sending. */
   private final TreeMap<Long, ClaimEffect> sends = new TreeMap<>();
 
-  /** Newest write of each block that this engine has acknowledged. */
-  private final long[] ownAcknowledged;
+  /** What this engine has acknowledged. */
+  private final Acknowledged ownAcknowledged;
 
   private final List<SimClient> clients = new ArrayList<>();
   private boolean isStepping;
@@ -128,7 +128,7 @@ public final class SimEngine extends SimProcess {
     store = new StorePort(this, volumeId);
     upkeep = new EngineUpkeep(this);
     rebuild = new EngineRebuild(this);
-    ownAcknowledged = new long[world.knobs.blocks];
+    ownAcknowledged = world.oracle(volume).nothingYet();
     for (ReplicaId replica : replicas) {
       ports.put(replica, port(replica));
     }
@@ -660,7 +660,7 @@ public final class SimEngine extends SimProcess {
             origin,
             asked,
             world.oracle(volume).acknowledged(),
-            ownAcknowledged.clone()));
+            ownAcknowledged.copy()));
     tell(now -> new ClaimEvent.Wanted(now, request));
   }
 
@@ -748,7 +748,7 @@ public final class SimEngine extends SimProcess {
 
   /** A write is answered: every member of the durable set has it (I2). */
   private void written(Request request) {
-    ownAcknowledged[request.block] = Math.max(ownAcknowledged[request.block], request.stamp);
+    ownAcknowledged.add(request.block, request.stamp);
     if (!isInRecord()) {
       return;
     }
@@ -806,15 +806,14 @@ public final class SimEngine extends SimProcess {
   /** A flush is answered: everything that it speaks of is on the disk of every member (I6). */
   private void flushed(Request request, boolean isOwner) {
     boolean isOfAll = isThroughOwner || isOwner;
-    long[] promised = isOfAll ? request.acknowledged : request.own;
+    Acknowledged promised = isOfAll ? request.acknowledged : request.own;
     for (ReplicaId member : members()) {
       Optional<SimDirectory> directory = world.directory(member);
       if (directory.isEmpty() || directory.get().hasLost) {
         continue;
       }
-      for (int b = 0; b < promised.length; b++) {
-        long least = Math.min(promised[b], world.oracle(volume).acknowledged(b));
-        if (world.oracle(volume).isTooOld(b, directory.get().durable(b).stamp(), least)) {
+      for (int b = 0; b < world.knobs.blocks; b++) {
+        if (promised.isTooOld(b, directory.get().durable(b).stamp())) {
           throw new SimFailure(
               "I6",
               name()
@@ -825,7 +824,7 @@ public final class SimEngine extends SimProcess {
                   + " has "
                   + directory.get().durable(b)
                   + " on its disk, "
-                  + least
+                  + promised.of(b)
                   + " was acknowledged");
         }
       }

@@ -1,7 +1,9 @@
 package io.longhorn.orchestration.sim.volume;
 
 import io.longhorn.orchestration.sim.world.SimFailure;
-import java.util.Arrays;
+import io.longhorn.orchestration.sim.world.SimTrace;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.TreeMap;
 
 /**
@@ -10,31 +12,29 @@ import java.util.TreeMap;
  * may be gone if every copy of it has lost its power.
  */
 public final class VolumeOracle {
-  private final World world;
+  private final SimTrace trace;
   private final String volume;
-  private final long[] acknowledged;
+  private final List<Acknowledged.Loss> losses = new ArrayList<>();
+  private final Acknowledged acknowledged;
   private final long[] seen;
   private final long[] flushed;
   private final long[] lastAsked;
-  private final boolean[] mayBeTorn;
   private final TreeMap<Long, Integer> writes = new TreeMap<>();
   private long lastStamp;
   private long answers;
 
-  VolumeOracle(World world, String volume) {
-    this.world = world;
+  VolumeOracle(SimTrace trace, String volume, int blocks) {
+    this.trace = trace;
     this.volume = volume;
-    int blocks = world.knobs.blocks;
-    acknowledged = new long[blocks];
+    acknowledged = new Acknowledged(blocks, losses);
     seen = new long[blocks];
     flushed = new long[blocks];
     lastAsked = new long[blocks];
-    mayBeTorn = new boolean[blocks];
   }
 
   /** How many blocks it has. */
   public int size() {
-    return acknowledged.length;
+    return seen.length;
   }
 
   /** How many requests were answered. */
@@ -51,45 +51,45 @@ public final class VolumeOracle {
 
   /** What is the least that a read that begins now may find. */
   long least(int block) {
-    return Math.max(acknowledged[block], seen[block]);
+    return Math.max(acknowledged.of(block), seen[block]);
   }
 
   /** Newest acknowledged write of a block. */
   public long acknowledged(int block) {
-    return acknowledged[block];
+    return acknowledged.of(block);
   }
 
   /** Whether a replica that has this in a block has lost something that was acknowledged. */
   public boolean isTooOld(int block, long stamp) {
-    return isTooOld(block, stamp, acknowledged[block]);
-  }
-
-  boolean isTooOld(int block, long stamp, long least) {
-    return stamp < 0 ? !mayBeTorn[block] : stamp < least;
+    return acknowledged.isTooOld(block, stamp);
   }
 
   /** What has to be on disks once a flush that begins now is answered. */
-  long[] acknowledged() {
-    return acknowledged.clone();
+  Acknowledged acknowledged() {
+    return acknowledged.copy();
+  }
+
+  /** What an engine has acknowledged that is started now. */
+  Acknowledged nothingYet() {
+    return acknowledged.nothing();
   }
 
   void acknowledge(int block, long stamp) {
     answers++;
-    acknowledged[block] = Math.max(acknowledged[block], stamp);
-    mayBeTorn[block] = false;
+    acknowledged.add(block, stamp);
   }
 
-  void flushed(long[] stamps) {
+  void flushed(Acknowledged promised) {
     answers++;
     for (int b = 0; b < flushed.length; b++) {
-      flushed[b] = Math.max(flushed[b], Math.min(stamps[b], acknowledged[b]));
+      flushed[b] = Math.max(flushed[b], promised.of(b));
     }
   }
 
   void read(String who, int block, long found, long least) {
     answers++;
     if (found < 0) {
-      if (!mayBeTorn[block]) {
+      if (!acknowledged.mayBeTorn(block)) {
         throw new SimFailure("I3", who + " reads block " + block + " torn");
       }
       return;
@@ -112,16 +112,12 @@ public final class VolumeOracle {
 
   /** All copies have lost their power: what was not flushed may be gone. */
   void mayHaveLost() {
-    world.trace.tell("control", () -> "what was not flushed of " + volume + " may be gone");
+    trace.tell("control", () -> "what was not flushed of " + volume + " may be gone");
+    boolean[] mayBeTorn = new boolean[flushed.length];
     for (int b = 0; b < flushed.length; b++) {
-      acknowledged[b] = Math.min(acknowledged[b], flushed[b]);
       seen[b] = Math.min(seen[b], flushed[b]);
       mayBeTorn[b] = lastAsked[b] > flushed[b];
     }
-  }
-
-  @Override
-  public String toString() {
-    return volume + " " + Arrays.toString(acknowledged);
+    losses.add(new Acknowledged.Loss(flushed.clone(), mayBeTorn));
   }
 }

@@ -93,7 +93,7 @@ public final class World {
 
   /** What has to hold for the content of a volume. */
   public VolumeOracle oracle(String volume) {
-    return oracles.computeIfAbsent(volume, name -> new VolumeOracle(this, name));
+    return oracles.computeIfAbsent(volume, name -> new VolumeOracle(trace, name, knobs.blocks));
   }
 
   void began(SimProcess process) {
