@@ -1,24 +1,9 @@
 package io.longhorn.standalone;
 
 import io.longhorn.api.VolumeException;
-import io.longhorn.standalone.cluster.DownCommand;
-import io.longhorn.standalone.cluster.EngineImageCommand;
-import io.longhorn.standalone.cluster.EventsCommand;
-import io.longhorn.standalone.cluster.InstanceManagerCommand;
-import io.longhorn.standalone.cluster.LogsCommand;
-import io.longhorn.standalone.cluster.NodeCommand;
-import io.longhorn.standalone.cluster.SettingCommand;
-import io.longhorn.standalone.cluster.StatusCommand;
-import io.longhorn.standalone.cluster.UpCommand;
-import io.longhorn.standalone.demo.DemoCommand;
-import io.longhorn.standalone.volume.ReplicaCommand;
-import io.longhorn.standalone.volume.SnapshotCommand;
-import io.longhorn.standalone.volume.VolumeCommand;
 import java.io.PrintWriter;
-import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.HelpCommand;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
@@ -36,23 +21,6 @@ import picocli.CommandLine.UnmatchedArgumentException;
     description = "Replicated block storage.",
     versionProvider = LonghornVersion.class,
     mixinStandardHelpOptions = true,
-    subcommands = {
-      DemoCommand.class,
-      UpCommand.class,
-      DownCommand.class,
-      StatusCommand.class,
-      VolumeCommand.class,
-      SnapshotCommand.class,
-      ReplicaCommand.class,
-      InstanceManagerCommand.class,
-      EngineImageCommand.class,
-      NodeCommand.class,
-      EventsCommand.class,
-      LogsCommand.class,
-      SettingCommand.class,
-      GenerateCompletion.class,
-      HelpCommand.class,
-    },
     footer = {
       "",
       "One process by hand:",
@@ -72,11 +40,21 @@ public final class Longhorn implements Runnable {
   }
 
   static int run(String... args) {
-    return commandLine().execute(args);
+    return commandLine(args).execute(args);
   }
 
-  static CommandLine commandLine() {
-    return new CommandLine(new Longhorn())
+  /** With as many commands as {@code args} can mean; to be executed with the same. */
+  static CommandLine commandLine(String... args) {
+    return complete(CommandTree.of(new Longhorn(), args));
+  }
+
+  /** With all of them. */
+  static CommandLine wholeCommandLine() {
+    return complete(CommandTree.whole(new Longhorn()));
+  }
+
+  private static CommandLine complete(CommandLine commands) {
+    return commands
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setParameterExceptionHandler(Longhorn::misused)
         .setExecutionExceptionHandler(Longhorn::failed);

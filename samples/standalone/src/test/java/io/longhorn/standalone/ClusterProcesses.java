@@ -86,11 +86,8 @@ public final class ClusterProcesses {
   String look(String... words) {
     StringWriter out = new StringWriter();
     PrintWriter both = new PrintWriter(out);
-    int exitCode =
-        Longhorn.commandLine()
-            .setOut(both)
-            .setErr(both)
-            .execute(here(words).toArray(String[]::new));
+    String[] args = here(words).toArray(String[]::new);
+    int exitCode = Longhorn.commandLine(args).setOut(both).setErr(both).execute(args);
     assertThat(exitCode).as("%s: %s", String.join(" ", words), out).isZero();
     return out.toString().strip();
   }

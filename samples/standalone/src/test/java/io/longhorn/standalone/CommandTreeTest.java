@@ -7,6 +7,7 @@ import java.io.StringWriter;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -19,16 +20,22 @@ final class CommandTreeTest {
   private final StringWriter err = new StringWriter();
 
   private int run(String words) {
-    return Longhorn.commandLine()
+    return run(words, Longhorn::commandLine);
+  }
+
+  private int run(String words, Function<String[], CommandLine> commands) {
+    String[] args = words.isEmpty() ? new String[0] : words.split(" ");
+    return commands
+        .apply(args)
         .setOut(new PrintWriter(out, true))
         .setErr(new PrintWriter(err, true))
-        .execute(words.isEmpty() ? new String[0] : words.split(" "));
+        .execute(args);
   }
 
   /** The words of every command but {@code help}, which explains itself otherwise. */
   static Stream<String> commands() {
     List<String> found = new ArrayList<>();
-    collect(Longhorn.commandLine(), "", found);
+    collect(Longhorn.wholeCommandLine(), "", found);
     return found.stream();
   }
 
@@ -51,7 +58,7 @@ final class CommandTreeTest {
   @ParameterizedTest(name = "longhorn {0}")
   @MethodSource("commands")
   void everyCommandExplainsItselfAndItsOptions(String words) {
-    CommandLine command = Longhorn.commandLine();
+    CommandLine command = Longhorn.wholeCommandLine();
     for (String word : words.isEmpty() ? List.<String>of() : Arrays.asList(words.split(" "))) {
       command = command.getSubcommands().get(word);
     }
@@ -72,6 +79,39 @@ final class CommandTreeTest {
     assertThat(err.toString().lines())
         .containsExactly(
             "longhorn: Missing command", ("See longhorn " + words).strip() + " --help");
+  }
+
+  /** Right words, and wrong ones at every place. */
+  static Stream<String> words() {
+    return Stream.concat(
+        commands().map(words -> (words + " --hepl").strip()),
+        Stream.of(
+            "--help",
+            "--version",
+            "nonsense",
+            "volum",
+            "volume atach v",
+            "volume --help",
+            "volume attach --help",
+            "volume attach --node",
+            "volume --help attach",
+            "volume help attach",
+            "help volume",
+            "help volume attach",
+            "-h volume",
+            "down up",
+            "generate-completion"));
+  }
+
+  @ParameterizedTest(name = "longhorn {0}")
+  @MethodSource("words")
+  void whatIsLeftOutOfTheTreeIsNotMissed(String words) {
+    int code = run(words);
+    String said = out.toString() + err;
+    out.getBuffer().setLength(0);
+    err.getBuffer().setLength(0);
+    assertThat(run(words, _ -> Longhorn.wholeCommandLine())).isEqualTo(code);
+    assertThat(out.toString() + err).isEqualTo(said);
   }
 
   @Test

@@ -12,7 +12,7 @@ final class LonghornTest {
   private final StringWriter err = new StringWriter();
 
   private int run(String... args) {
-    return Longhorn.commandLine()
+    return Longhorn.commandLine(args)
         .setOut(new PrintWriter(out, true))
         .setErr(new PrintWriter(err, true))
         .execute(args);

@@ -65,11 +65,12 @@ final class WrongUseIT {
       all.add(word.equals("''") ? "" : word);
     }
     all.add("--state=" + state);
+    String[] args = all.toArray(String[]::new);
     int code =
-        Longhorn.commandLine()
+        Longhorn.commandLine(args)
             .setOut(new PrintWriter(out, true))
             .setErr(new PrintWriter(err, true))
-            .execute(all.toArray(String[]::new));
+            .execute(args);
     return new Ended(code, out.toString(), err.toString());
   }
 

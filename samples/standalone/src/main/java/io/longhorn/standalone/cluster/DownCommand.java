@@ -12,7 +12,6 @@ import picocli.CommandLine.Mixin;
 
 /** {@code longhorn down}. */
 @Command(
-    name = "down",
     description =
         "Detaches every volume and stops every process of the cluster. Tickets stay: the next"
             + " longhorn up attaches those volumes again.",

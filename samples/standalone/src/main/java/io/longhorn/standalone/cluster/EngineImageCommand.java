@@ -28,12 +28,12 @@ import picocli.CommandLine.Spec;
 
 /** {@code longhorn engine-image}. */
 @Command(
-    name = "engine-image",
     description =
         "Lists engine images, adds and removes them. An image is a runtime directory of one"
             + " version, which engines and replicas run from.",
     mixinStandardHelpOptions = true,
     synopsisSubcommandLabel = "COMMAND",
+    addMethodSubcommands = false,
     subcommands = HelpCommand.class)
 public final class EngineImageCommand implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();

@@ -17,10 +17,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code longhorn events}. */
-@Command(
-    name = "events",
-    description = "Shows what happened, oldest first.",
-    mixinStandardHelpOptions = true)
+@Command(description = "Shows what happened, oldest first.", mixinStandardHelpOptions = true)
 public final class EventsCommand implements Runnable {
   private static final Duration WATCH = Duration.ofSeconds(10);
 

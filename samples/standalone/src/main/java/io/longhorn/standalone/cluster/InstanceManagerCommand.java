@@ -23,10 +23,10 @@ import picocli.CommandLine.Spec;
 
 /** {@code longhorn instance-manager}, as far as the cluster is concerned. */
 @Command(
-    name = "instance-manager",
     description = "Lists instance managers and sends them signals.",
     mixinStandardHelpOptions = true,
     synopsisSubcommandLabel = "COMMAND",
+    addMethodSubcommands = false,
     subcommands = HelpCommand.class)
 public final class InstanceManagerCommand implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();

@@ -23,7 +23,6 @@ import picocli.CommandLine.Parameters;
 
 /** {@code longhorn logs}. */
 @Command(
-    name = "logs",
     description = "Shows the log of the daemon, an instance manager, an engine or a replica.",
     mixinStandardHelpOptions = true)
 public final class LogsCommand implements Runnable {

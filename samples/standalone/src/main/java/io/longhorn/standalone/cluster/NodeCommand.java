@@ -21,10 +21,10 @@ import picocli.CommandLine.Spec;
 
 /** {@code longhorn node}. */
 @Command(
-    name = "node",
     description = "Lists nodes, cordons them, fails them and brings them back.",
     mixinStandardHelpOptions = true,
     synopsisSubcommandLabel = "COMMAND",
+    addMethodSubcommands = false,
     subcommands = HelpCommand.class)
 public final class NodeCommand implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();

@@ -21,10 +21,10 @@ import picocli.CommandLine.Spec;
 
 /** {@code longhorn setting}. */
 @Command(
-    name = "setting",
     description = "Shows and changes what holds for the whole cluster.",
     mixinStandardHelpOptions = true,
     synopsisSubcommandLabel = "COMMAND",
+    addMethodSubcommands = false,
     subcommands = HelpCommand.class)
 public final class SettingCommand implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();

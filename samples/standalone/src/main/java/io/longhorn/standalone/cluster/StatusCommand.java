@@ -11,7 +11,6 @@ import picocli.CommandLine.Mixin;
 
 /** {@code longhorn status}. */
 @Command(
-    name = "status",
     description = "Says in a few lines how the cluster is; exits with 1 if it is not up.",
     mixinStandardHelpOptions = true)
 public final class StatusCommand implements Callable<Integer> {

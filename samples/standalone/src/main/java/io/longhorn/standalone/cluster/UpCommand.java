@@ -24,7 +24,6 @@ import picocli.CommandLine.Option;
 
 /** {@code longhorn up}: starts the daemon, which starts everything else. */
 @Command(
-    name = "up",
     description =
         "Starts the cluster on this machine: a daemon and one instance manager for each node."
             + " Volumes with tickets are attached again by themselves.",

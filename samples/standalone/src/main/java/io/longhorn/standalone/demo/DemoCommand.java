@@ -16,7 +16,6 @@ import picocli.CommandLine.Spec;
 
 /** {@code longhorn demo}: exit code 0 if every promise was kept. */
 @Command(
-    name = "demo",
     description =
         "The tour: three nodes and a volume under load while a replica, an instance manager, the"
             + " daemon, the engine, and at last everything is killed. Prints what it measured;"

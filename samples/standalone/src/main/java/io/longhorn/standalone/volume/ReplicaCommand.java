@@ -16,12 +16,12 @@ import picocli.CommandLine.Spec;
 
 /** {@code longhorn replica}, as far as the cluster is concerned. */
 @Command(
-    name = "replica",
     description =
         "Lists replicas. One process by hand: longhorn replica create and serve, see longhorn"
             + " replica serve --help.",
     mixinStandardHelpOptions = true,
     synopsisSubcommandLabel = "COMMAND",
+    addMethodSubcommands = false,
     subcommands = HelpCommand.class)
 public final class ReplicaCommand implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();

@@ -19,10 +19,10 @@ import picocli.CommandLine.Spec;
 
 /** {@code longhorn snapshot}. */
 @Command(
-    name = "snapshot",
     description = "Takes and lists snapshots of attached volumes.",
     mixinStandardHelpOptions = true,
     synopsisSubcommandLabel = "COMMAND",
+    addMethodSubcommands = false,
     subcommands = HelpCommand.class)
 public final class SnapshotCommand implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();

@@ -38,10 +38,10 @@ import picocli.CommandLine.Spec;
 
 /** {@code longhorn volume}. */
 @Command(
-    name = "volume",
     description = "Creates, attaches and shows volumes.",
     mixinStandardHelpOptions = true,
     synopsisSubcommandLabel = "COMMAND",
+    addMethodSubcommands = false,
     subcommands = HelpCommand.class)
 public final class VolumeCommand implements Runnable {
   private static final int BROKEN = 1;
