@@ -81,11 +81,12 @@ import org.jspecify.annotations.Nullable;
  * <p><b>A claim</b> asks the other engine to stop (QUIESCE), reads the record, and waits for both
  * and for the links of members, {@link ClaimTiming#quiesceNanos} at most. Then one compare-and-set:
  * owner, generation + 1, the members that have a link. Then the members promise. If the other side
- * had stopped and left nothing undecided, this engine serves at once; if not, it reconciles as
- * after a crash and serves when no answer of the other side's {@link ReadWindow} can count any more
- * (K3). Whether it had stopped is looked at when the last member has promised: its answer counts
- * for {@link ClaimTiming#validNanos} (Q1), and only if it came from the owner of the very
- * generation that was followed, which answers only once it serves.
+ * had stopped, this engine serves at once; if not, when no answer of the other side's {@link
+ * ReadWindow} can count any more (K3). It reconciles as after a crash unless the other side had
+ * also left nothing undecided and every member has run since (E3): one that was started anew may
+ * have lost what the other side could not flush. Whether it had stopped is looked at when the last
+ * member has promised: its answer counts for {@link ClaimTiming#validNanos} (Q1), and only if it
+ * came from the owner of the very generation that was followed, which answers only once it serves.
  *
  * <p><b>Asked to stop,</b> an owner first completes the requests that made it claim. Then nothing
  * more is sent, what was not sent and writes is failed, what was sent is finished and flushed, and
@@ -314,7 +315,7 @@ public final class ClaimCore {
         higherSeen(id, promised);
       }
       case LinkBroke(_, ReplicaId id) -> broke(id);
-      case Promised(_, ReplicaId id, long of) -> promised(id, of);
+      case Promised(_, ReplicaId id, long of, boolean hasRun) -> promised(id, of, hasRun);
       case PromiseRefused(_, ReplicaId id, long of, long there) -> {
         if (of == generation && sessions.of(id).isAsked) {
           fenced(id, there);
@@ -442,7 +443,7 @@ public final class ClaimCore {
     }
   }
 
-  private void promised(ReplicaId id, long of) {
+  private void promised(ReplicaId id, long of, boolean hasRun) {
     Session session = sessions.of(id);
     if (of != generation || !session.isAsked || !hasGeneration()) {
       return;
@@ -453,7 +454,7 @@ public final class ClaimCore {
       flushes.fenced(id, of);
     }
     // What it answers from now on is another matter.
-    session.isContinuous |= role == ClaimRole.OWNER;
+    session.isContinuous |= hasRun || role == ClaimRole.OWNER;
     Claiming under = claim;
     if (under != null) {
       under.lastPromiseNanos = nowNanos;
@@ -911,9 +912,7 @@ public final class ClaimCore {
     boolean mayServe = hasStopped || sessions.areOurs(configured) || !rules.holds(Rule.K3);
     under.stage = Stage.WAITING;
     under.serveAtNanos = mayServe ? nowNanos : under.lastPromiseNanos + ReadWindow.WAIT_NANOS;
-    if (hasStopped && under.isOtherClean()) {
-      isReconciled = true;
-    }
+    isReconciled = hasStopped && under.isOtherClean(sessions.areContinuous(required));
   }
 
   private void serve() {

@@ -75,7 +75,8 @@ public sealed interface ClaimEvent {
    *
    * @param number of the QUIESCE
    * @param generation that it owned and stopped to serve
-   * @param isClean nothing it sent is undecided, members are equal everywhere
+   * @param isClean nothing it sent is undecided, members are equal everywhere; a member that was
+   *     started anew may have lost what it had not flushed
    */
   record QuiesceAnswered(long nowNanos, long number, EngineId by, long generation, boolean isClean)
       implements ClaimEvent {}
@@ -103,8 +104,12 @@ public sealed interface ClaimEvent {
   /**
    * PROMISE and RECORD were answered: both are durable there, everything applied before too, and
    * the older sessions are over.
+   *
+   * @param isContinuous as it says with the promise: whether the process there has run since the
+   *     member was last equal (E3), which may have been after it was {@link Linked}
    */
-  record Promised(long nowNanos, ReplicaId replica, long generation) implements ClaimEvent {}
+  record Promised(long nowNanos, ReplicaId replica, long generation, boolean isContinuous)
+      implements ClaimEvent {}
 
   /** A PROMISE was refused: {@code there} is promised. */
   record PromiseRefused(long nowNanos, ReplicaId replica, long generation, long there)

@@ -78,10 +78,14 @@ final class Claiming {
         && base().isOwnedBy(given.by, given.generation);
   }
 
-  /** Whether it also left nothing undecided. */
-  boolean isOtherClean() {
+  /**
+   * Whether it also left members equal, and they still are.
+   *
+   * @param haveAllRun since they were last made equal; what others had not flushed is gone (E3)
+   */
+  boolean isOtherClean(boolean haveAllRun) {
     Answer given = answer;
-    return isOfNewVolume() || (given != null && given.isClean);
+    return isOfNewVolume() || (given != null && given.isClean && haveAllRun);
   }
 
   private boolean isOfNewVolume() {

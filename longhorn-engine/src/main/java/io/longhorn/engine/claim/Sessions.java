@@ -112,6 +112,10 @@ final class Sessions {
     return ids.stream().allMatch(id -> of(id).isOurs);
   }
 
+  boolean areContinuous(Collection<ReplicaId> ids) {
+    return ids.stream().allMatch(id -> of(id).isContinuous);
+  }
+
   boolean areInWindow(Collection<ReplicaId> ids, long now) {
     return ids.stream().allMatch(id -> of(id).isInWindow(now));
   }

@@ -143,6 +143,40 @@ final class ClaimCoreTest {
         """);
   }
 
+  /**
+   * It lost its power while it was a member, and nobody could leave it out: it was linked again,
+   * and served from, without what it had lost.
+   */
+  @Test
+  void amongMembersOfWhichOneHasLostItsMemoryNobodyIsClean() {
+    check(
+        """
+        linked 1 3 3.4 ->
+        linked 2 3 3.4 restarted ->
+        write 1 -> stop other | look
+        is 7 3.4:12 3 other both ->
+        stopped 3 clean -> set@7 4.5:12 4 me both
+        set 8 -> ask 1 for 4 | ask 2 for 4
+        promised 1 ->
+        promised 2 restarted -> reconcile 12 | serving 4 | write 1 to 12 as 4
+        """);
+  }
+
+  @Test
+  void oneThatWasMadeEqualAfterItWasLinkedHasNotLostAnything() {
+    check(
+        """
+        linked 1 3 3.4 ->
+        linked 2 3 3.4 restarted ->
+        write 1 -> stop other | look
+        is 7 3.4:12 3 other both ->
+        stopped 3 clean -> set@7 4.5:12 4 me both
+        set 8 -> ask 1 for 4 | ask 2 for 4
+        promised 1 ->
+        promised 2 -> serving 4 | write 1 to 12 as 4
+        """);
+  }
+
   @Test
   void anAnswerCountsForATimeOnly() {
     check(
@@ -762,14 +796,14 @@ final class ClaimCoreTest {
   void aNewVolumeNeedsNeitherWaitNorReconcile() {
     check(
         """
-        linked 1 0 ->
-        linked 2 0 ->
+        linked 1 0 restarted ->
+        linked 2 0 restarted ->
         write 1 -> stop other | look
         is 7 0.1:12 0 nobody both ->
         not-stopped -> set@7 1.2:12 1 me both
         set 8 -> ask 1 for 1 | ask 2 for 1
-        promised 1 ->
-        promised 2 -> serving 1 | write 1 to 12 as 1
+        promised 1 restarted ->
+        promised 2 restarted -> serving 1 | write 1 to 12 as 1
         """);
   }
 

@@ -108,7 +108,9 @@ final class ClaimScript {
             !words[words.length - 1].equals("restarted"));
       }
       case "broke" -> new ClaimEvent.LinkBroke(nowNanos, replica);
-      case "promised" -> new ClaimEvent.Promised(nowNanos, replica, core.generation());
+      case "promised" ->
+          new ClaimEvent.Promised(
+              nowNanos, replica, core.generation(), !words[words.length - 1].equals("restarted"));
       case "promise-refused" ->
           new ClaimEvent.PromiseRefused(nowNanos, replica, core.generation(), second);
       case "fenced" -> new ClaimEvent.Fenced(nowNanos, replica, second);

@@ -1036,7 +1036,7 @@ final class ClaimWorld {
       }
       case PROMISE -> {
         engine.promisedOn[r] = frame.link;
-        tell(e, new ClaimEvent.Promised(nowNanos, id, frame.generation));
+        tell(e, new ClaimEvent.Promised(nowNanos, id, frame.generation, true));
       }
       case WRITE -> tell(e, new ClaimEvent.Wrote(nowNanos, frame.number, id));
       case READ -> {

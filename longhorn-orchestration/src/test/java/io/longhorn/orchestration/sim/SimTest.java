@@ -171,6 +171,35 @@ final class SimTest {
     rests(sim);
   }
 
+  /** Without a store the owner cannot leave it out, and with nothing under way it stops clean. */
+  @Test
+  void aMemberThatLostItsPowerIsMadeEqualAlthoughTheOtherEngineStoppedClean() {
+    attach(sim);
+    assertThat(sim.attach("va-2", "v1", "n2")).isEmpty();
+    assertThat(sim.runUntil(() -> tells("Volume migration engine is ready"), MINUTE))
+        .as(sim.trace(200))
+        .isTrue();
+    sim.guest("v1").write(8);
+    assertThat(sim.runUntil(sim.guest("v1")::isDone, MINUTE)).isTrue();
+    sim.storeDown(true);
+    sim.powerOff("n3");
+    sim.powerOn("n3");
+    assertThat(sim.runUntil(() -> holds(sim, "n3"), MINUTE)).as(sim.trace(100)).isTrue();
+    sim.partition(List.of("n1"), List.of(Sim.CONTROL));
+    sim.storeDown(false);
+    sim.run(300);
+    sim.guest("v1").writeAt("n2");
+    sim.run(10_000);
+    assertThat(sim.record("v1").membership().stamp().generation()).isEqualTo(2);
+    sim.healEverything();
+    rests(sim);
+  }
+
+  private static boolean holds(Sim sim, String node) {
+    return sim.replicas("v1").stream()
+        .anyMatch(replica -> replica.node().equals(node) && replica.isHolder());
+  }
+
   @Test
   void anEngineThatIsLeftOverElsewhereDoesNotSpeakForTheOneOfItsName() {
     attach(sim);

@@ -447,7 +447,8 @@ public final class SimEngine extends SimProcess {
             upkeep.ops().linked(from);
           }
           reportDue();
-          tell(now -> new ClaimEvent.Promised(now, from, generation));
+          boolean hasRun = port.info().filter(ReplicaInfo::isContinuous).isPresent();
+          tell(now -> new ClaimEvent.Promised(now, from, generation, hasRun));
         }
       }
       case WRITE -> wrote(from, sent.context());
