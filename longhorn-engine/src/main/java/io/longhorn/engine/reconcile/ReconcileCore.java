@@ -2,6 +2,7 @@ package io.longhorn.engine.reconcile;
 
 import io.longhorn.api.ReplicaId;
 import io.longhorn.engine.reconcile.ReconcileEffect.BitsKnown;
+import io.longhorn.engine.reconcile.ReconcileEffect.Flush;
 import io.longhorn.engine.reconcile.ReconcileEffect.MarkEqual;
 import io.longhorn.engine.reconcile.ReconcileEffect.PreferSources;
 import io.longhorn.engine.reconcile.ReconcileEffect.ReadBits;
@@ -10,6 +11,7 @@ import io.longhorn.engine.reconcile.ReconcileEvent.Began;
 import io.longhorn.engine.reconcile.ReconcileEvent.BitsRead;
 import io.longhorn.engine.reconcile.ReconcileEvent.ChunkEqual;
 import io.longhorn.engine.reconcile.ReconcileEvent.ChunkFailed;
+import io.longhorn.engine.reconcile.ReconcileEvent.Flushed;
 import io.longhorn.engine.reconcile.ReconcileEvent.Marked;
 import io.longhorn.engine.reconcile.ReconcileEvent.MemberJoined;
 import io.longhorn.engine.reconcile.ReconcileEvent.MemberLeft;
@@ -46,6 +48,10 @@ import java.util.TreeSet;
  * that, so a client's FLUSH waits ({@link #mayFlush}). If all members ran, all have it, and a FLUSH
  * need not wait. (A write with FUA is about itself and does not wait.)
  *
+ * <p>E9: such a member is flushed before it is marked. From its mark on it counts as one that has
+ * lost nothing, so that a promise of it speaks of the disk (F1 of claims); what it was made equal
+ * to has to be there, for it may have promised before.
+ *
  * <p>E2, for the caller: an acknowledgement counts only from a member whose link has not broken
  * since. When a link breaks, what it acknowledged of requests that are still under way is void, and
  * they wait until a set without the member is durable.
@@ -70,6 +76,7 @@ public final class ReconcileCore {
     IDLE,
     READING_BITS,
     EQUALIZING,
+    FLUSHING,
     MARKING,
     EQUAL
   }
@@ -158,6 +165,7 @@ public final class ReconcileCore {
   /** Whether a FLUSH of all members now covers everything that was acknowledged (E8). */
   public boolean mayFlush() {
     return !rules.flushWhenEqual()
+        || phase == Phase.FLUSHING
         || phase == Phase.MARKING
         || phase == Phase.EQUAL
         || (phase != Phase.IDLE && !members.containsValue(false));
@@ -177,6 +185,7 @@ public final class ReconcileCore {
       case ChunkEqual(Chunk chunk) -> ended(chunk, true);
       case ChunkFailed(Chunk chunk) -> ended(chunk, false);
       case Retry _ -> cursor = 0;
+      case Flushed(ReplicaId replica) -> awaitNoMore(replica, Phase.FLUSHING);
       case Marked(ReplicaId replica) -> awaitNoMore(replica, Phase.MARKING);
       case MemberLeft(ReplicaId replica) -> left(replica);
       case MemberJoined(ReplicaId replica) -> {
@@ -297,6 +306,15 @@ public final class ReconcileCore {
       out.add(new BitsKnown(new RegionBits(union)));
     }
     if (phase == Phase.EQUALIZING && remaining == 0) {
+      phase = Phase.FLUSHING;
+      members.forEach((replica, isContinuous) -> {
+        if (!isContinuous && rules.flushBeforeMark()) {
+          awaited.add(replica);
+          out.add(new Flush(replica));
+        }
+      });
+    }
+    if (phase == Phase.FLUSHING && awaited.isEmpty()) {
       phase = Phase.MARKING;
       if (rules.markWhenEqual()) {
         awaited.addAll(members.keySet());

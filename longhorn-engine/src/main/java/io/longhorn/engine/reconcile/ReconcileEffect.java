@@ -23,6 +23,9 @@ public sealed interface ReconcileEffect {
   record PreferSources(SortedSet<ReplicaId> replicas, boolean mayHaveLost)
       implements ReconcileEffect {}
 
+  /** Send FLUSH on the session's link (E9); answer with Flushed. */
+  record Flush(ReplicaId replica) implements ReconcileEffect {}
+
   /** Send MARK_EQUAL on the session's link (E4); answer with Marked. */
   record MarkEqual(ReplicaId replica) implements ReconcileEffect {}
 

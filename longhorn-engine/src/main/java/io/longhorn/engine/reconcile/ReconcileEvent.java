@@ -39,6 +39,9 @@ public sealed interface ReconcileEvent {
   /** Chunks that failed are tried again; told now and then, not at once. */
   record Retry() implements ReconcileEvent {}
 
+  /** A member answered the FLUSH that was asked for. */
+  record Flushed(ReplicaId replica) implements ReconcileEvent {}
+
   /** A member answered MARK_EQUAL. */
   record Marked(ReplicaId replica) implements ReconcileEvent {}
 

@@ -14,6 +14,7 @@ package io.longhorn.engine.reconcile;
  * @param flushOnReturn E7: a resync ends with a FLUSH on the returned one, before it is a member
  * @param flushWhenEqual E8: a FLUSH waits while a member that did not run since the set was last
  *     equal is in it and has not been made equal
+ * @param flushBeforeMark E9: such a member is flushed before it is marked as equal
  */
 record ReconcileRules(
     boolean equalFirst,
@@ -22,7 +23,9 @@ record ReconcileRules(
     boolean clearFlushed,
     boolean clearComplete,
     boolean flushOnReturn,
-    boolean flushWhenEqual) {
+    boolean flushWhenEqual,
+    boolean flushBeforeMark) {
   /** Every rule holds. */
-  static final ReconcileRules ALL = new ReconcileRules(true, true, true, true, true, true, true);
+  static final ReconcileRules ALL =
+      new ReconcileRules(true, true, true, true, true, true, true, true);
 }

@@ -305,6 +305,11 @@ final class Upkeep implements Regions {
           }
           volume.core().preferSources(mask(ids));
         }
+        case ReconcileEffect.Flush(ReplicaId id) ->
+            ask(
+                volume.session(id),
+                ControlFrame.of(FrameType.FLUSH),
+                () -> reconcile(new ReconcileEvent.Flushed(id)));
         case ReconcileEffect.MarkEqual(ReplicaId id) ->
             ask(
                 volume.session(id),

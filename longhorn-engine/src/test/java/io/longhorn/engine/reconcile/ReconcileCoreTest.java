@@ -30,6 +30,7 @@ final class ReconcileCoreTest {
               from.forEach(id -> text.append(digit(id)));
               yield text.append(mayHaveLost ? " or less" : "").toString();
             }
+            case ReconcileEffect.Flush(ReplicaId id) -> "flush " + digit(id);
             case ReconcileEffect.MarkEqual(ReplicaId id) -> "mark " + digit(id);
             case ReconcileEffect.Reconciled _ -> "reconciled";
           });
@@ -89,7 +90,9 @@ final class ReconcileCoreTest {
     assertThat(second.offset()).isEqualTo(4L * REGION);
     assertThat(step(new ReconcileEvent.ChunkEqual(second))).isEmpty();
     assertThat(isUnreconciled(4)).isFalse();
-    assertThat(step(new ReconcileEvent.ChunkEqual(first))).isEqualTo("mark 1, mark 2, mark 3");
+    assertThat(step(new ReconcileEvent.ChunkEqual(first))).isEqualTo("flush 2");
+    assertThat(core.mayFlush()).isTrue();
+    assertThat(step(new ReconcileEvent.Flushed(R2))).isEqualTo("mark 1, mark 2, mark 3");
     assertThat(core.isReconciling()).isTrue();
     assertThat(step(new ReconcileEvent.Marked(R1))).isEmpty();
     assertThat(step(new ReconcileEvent.Marked(R3))).isEmpty();
@@ -101,7 +104,8 @@ final class ReconcileCoreTest {
   void withoutMarksAndAfterAReleaseThereIsOnlyTheMarkToMove() {
     step(new ReconcileEvent.Began(List.of(member(R1, false), member(R2, true)), true));
     step(bits(R1, 1, 2));
-    assertThat(step(bits(R2))).isEqualTo("known 2, mark 1, mark 2");
+    assertThat(step(bits(R2))).isEqualTo("known 2, flush 1");
+    assertThat(step(new ReconcileEvent.Flushed(R1))).isEqualTo("mark 1, mark 2");
     assertThat(isUnreconciled(1)).isFalse();
     step(new ReconcileEvent.Marked(R1));
     assertThat(step(new ReconcileEvent.Marked(R2))).isEqualTo("from 12, reconciled");
@@ -118,6 +122,14 @@ final class ReconcileCoreTest {
     step(new ReconcileEvent.Began(List.of(member(R1, true), member(R2, false)), false));
     step(bits(R2, 3));
     assertThat(step(new ReconcileEvent.MemberLeft(R1))).isEqualTo("from 2 or less, known 1");
+  }
+
+  @Test
+  void whoLeavesIsNotWaitedForToFlush() {
+    step(new ReconcileEvent.Began(List.of(member(R1, true), member(R2, false)), false));
+    step(bits(R1));
+    assertThat(step(bits(R2))).isEqualTo("known 0, flush 2");
+    assertThat(step(new ReconcileEvent.MemberLeft(R2))).isEqualTo("from 1, mark 1");
   }
 
   @Test

@@ -135,6 +135,7 @@ final class ReconcileWorld {
 
   // What clients know.
   private final long[] acked = new long[BLOCKS];
+  private final long[] ackedAtOpening = new long[BLOCKS];
   private final long[] flushed = new long[BLOCKS];
   private final long[] seen = new long[BLOCKS];
   private long nextValue = 1;
@@ -328,6 +329,7 @@ final class ReconcileWorld {
     tell("open with", answered);
     isUp = true;
     setMembers(answered);
+    System.arraycopy(acked, 0, ackedAtOpening, 0, BLOCKS);
     core = new ReconcileCore(regions, rules);
     tracker = new IntentTracker(regions, rules);
     List<ReconcileEvent.Member> opened = new ArrayList<>();
@@ -662,15 +664,41 @@ final class ReconcileWorld {
         case ReconcileEffect.BitsKnown(RegionBits union) -> tracker.known(union);
         case ReconcileEffect.PreferSources(SortedSet<ReplicaId> preferred, _) ->
             sources = preferred;
-        case ReconcileEffect.MarkEqual(ReplicaId id) ->
-            send(
-                indexOf(id),
-                "mark equal",
-                () -> {
-                  replicas.get(indexOf(id)).isContinuous = true;
-                  carryOut(core.step(new ReconcileEvent.Marked(id)));
-                });
+        case ReconcileEffect.Flush(ReplicaId id) -> {
+          Replica replica = replicas.get(indexOf(id));
+          send(
+              indexOf(id),
+              "flush before the mark",
+              () -> {
+                System.arraycopy(replica.value, 0, replica.disk, 0, BLOCKS);
+                carryOut(core.step(new ReconcileEvent.Flushed(id)));
+              });
+        }
+        case ReconcileEffect.MarkEqual(ReplicaId id) -> {
+          Replica replica = replicas.get(indexOf(id));
+          send(
+              indexOf(id),
+              "mark equal",
+              () -> {
+                checkMarked(replica);
+                replica.isContinuous = true;
+                carryOut(core.step(new ReconcileEvent.Marked(id)));
+              });
+        }
         case ReconcileEffect.Reconciled _ -> tell("reconciled");
+      }
+    }
+  }
+
+  /** One that has lost something counts from now on as one that has all on its disk (E9). */
+  private void checkMarked(Replica replica) {
+    if (replica.isContinuous || !rules.markWhenEqual() || !caller.voidsWhenLinkBreaks) {
+      return;
+    }
+    for (int block = 0; block < BLOCKS; block++) {
+      long least = Math.min(ackedAtOpening[block], acked[block]);
+      if (replica.value[block] >= least && replica.disk[block] < least) {
+        throw new Violation("marked as equal, and " + least + " is not on its disk");
       }
     }
   }

@@ -92,7 +92,7 @@ final class SimTest {
     attach(sim);
     sim.guest("v1").start();
     assertThat(sim.attach("va-2", "v1", "n2")).isEmpty();
-    assertThat(sim.runUntil(() -> tells("Volume migration engine is ready"), MINUTE))
+    assertThat(sim.runUntil(() -> tells(sim, "Volume migration engine is ready"), MINUTE))
         .as(sim.trace(200))
         .isTrue();
     sim.guest("v1").move("n2");
@@ -111,7 +111,7 @@ final class SimTest {
         .contains("volume v1: cannot attach migratable volume to more than two nodes");
   }
 
-  private boolean tells(String message) {
+  private static boolean tells(Sim sim, String message) {
     return sim.told().stream().anyMatch(line -> line.message().equals(message));
   }
 
@@ -174,9 +174,46 @@ final class SimTest {
   /** Without a store the owner cannot leave it out, and with nothing under way it stops clean. */
   @Test
   void aMemberThatLostItsPowerIsMadeEqualAlthoughTheOtherEngineStoppedClean() {
+    claimAfterALossOfPower(sim, List.of(Sim.CONTROL));
+    sim.run(10_000);
+    assertThat(sim.record("v1").membership().stamp().generation()).isEqualTo(2);
+    sim.healEverything();
+    rests(sim);
+  }
+
+  /** The loser of the claim meets a member that has lost nothing since it was made equal. */
+  @Test
+  void theFlushOfALoserSpeaksOfTheDiskOfAMemberThatWasMadeEqualSince() {
+    Sim five = new Sim(1, List.of("n1", "n2", "n3", "n4", "n5"), false, new SimKnobs());
+    five.cordon("n1");
+    five.cordon("n2");
+    claimAfterALossOfPower(five, List.of(Sim.CONTROL, "n2"));
+    writeThroughTheOtherEngine(five, 10);
+    five.partition(List.of("n1"), List.of("n3"));
+    writeThroughTheOtherEngine(five, 16);
+    five.heal();
+    five.partition(List.of("n1"), List.of(Sim.CONTROL, "n2"));
+    five.guest("v1").move("n2");
+    assertThat(five.runUntil(() -> five.guest("v1").flushes() == 1, MINUTE))
+        .as(five.trace(100))
+        .isTrue();
+    five.healEverything();
+    rests(five);
+  }
+
+  /** Never idle for so long that marks are cleared, for which all is flushed. */
+  private static void writeThroughTheOtherEngine(Sim sim, int writes) {
+    for (int i = 0; i < writes; i++) {
+      sim.run(250);
+      sim.guest("v1").writeAt("n2");
+    }
+  }
+
+  /** n1 serves, n3 is a member, not all is flushed; then n1 is cut off and n2 claims. */
+  private static void claimAfterALossOfPower(Sim sim, List<String> cutOff) {
     attach(sim);
     assertThat(sim.attach("va-2", "v1", "n2")).isEmpty();
-    assertThat(sim.runUntil(() -> tells("Volume migration engine is ready"), MINUTE))
+    assertThat(sim.runUntil(() -> tells(sim, "Volume migration engine is ready"), MINUTE))
         .as(sim.trace(200))
         .isTrue();
     sim.guest("v1").write(8);
@@ -185,14 +222,10 @@ final class SimTest {
     sim.powerOff("n3");
     sim.powerOn("n3");
     assertThat(sim.runUntil(() -> holds(sim, "n3"), MINUTE)).as(sim.trace(100)).isTrue();
-    sim.partition(List.of("n1"), List.of(Sim.CONTROL));
+    sim.partition(List.of("n1"), cutOff);
     sim.storeDown(false);
     sim.run(300);
     sim.guest("v1").writeAt("n2");
-    sim.run(10_000);
-    assertThat(sim.record("v1").membership().stamp().generation()).isEqualTo(2);
-    sim.healEverything();
-    rests(sim);
   }
 
   private static boolean holds(Sim sim, String node) {

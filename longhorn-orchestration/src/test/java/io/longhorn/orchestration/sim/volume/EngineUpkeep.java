@@ -188,18 +188,19 @@ final class EngineUpkeep {
             mayHaveLost(ids);
           }
         }
+        case ReconcileEffect.Flush(ReplicaId id) ->
+            ask(id, FrameType.FLUSH, new ReconcileEvent.Flushed(id));
         case ReconcileEffect.MarkEqual(ReplicaId id) ->
-            engine
-                .calls()
-                .ask(
-                    id,
-                    SimFrame.ask(FrameType.MARK_EQUAL, engine.generation(), engine.nextSequence()),
-                    _ -> reconcile(new ReconcileEvent.Marked(id)),
-                    () -> {});
+            ask(id, FrameType.MARK_EQUAL, new ReconcileEvent.Marked(id));
         case ReconcileEffect.Reconciled _ -> reconciled();
       }
     }
     equalizeMore();
+  }
+
+  private void ask(ReplicaId id, FrameType type, ReconcileEvent then) {
+    SimFrame frame = SimFrame.ask(type, engine.generation(), engine.nextSequence());
+    engine.calls().ask(id, frame, _ -> reconcile(then), () -> {});
   }
 
   private void reconciled() {
