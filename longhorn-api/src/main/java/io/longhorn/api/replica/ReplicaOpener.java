@@ -18,7 +18,8 @@ public interface ReplicaOpener {
 
   /**
    * Makes a replica in an empty or missing directory; durable when it returns. After a crash in the
-   * middle the directory is refused as not a replica and may be created again.
+   * middle the directory is refused as not a replica and may be created again. One that is there as
+   * this makes it, and was never used, is as good as made.
    */
   void create(Path directory, ReplicaSpec spec);
 

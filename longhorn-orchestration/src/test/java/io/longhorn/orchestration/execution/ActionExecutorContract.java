@@ -292,6 +292,24 @@ abstract class ActionExecutorContract {
     assertThat(instance(Names.creation(replica))).isEmpty();
   }
 
+  /** Of one that was killed nobody knows what it had done. */
+  @Test
+  final void aDirectoryThatIsThereIsMadeForTheNextInstanceManager() {
+    startManager();
+    Replica replica = replicas.getFirst();
+    execute(create(replica));
+    awaitState(Names.creation(replica), State.STOPPED);
+    execute(new Action.KillInstanceManager(managerAsSeen()));
+    Await.until("it is gone", () -> seen().reach() == Reach.GONE);
+    startManager();
+    execute(create(replica));
+    ManagerSeen.Instance again =
+        awaitInstance("is over", Names.creation(replica), one -> one.isOver());
+    assertThat(again.state()).as(again.message()).isEqualTo(State.STOPPED);
+    execute(start(replica));
+    awaitState(replica.name(), State.RUNNING);
+  }
+
   /** I8: what is asked may be from a plan that did not know yet that it was started. */
   @Test
   final void aDirectoryThatAProcessHasIsNotDeleted() {

@@ -38,7 +38,7 @@ final class ProcessExecutorIT extends ActionExecutorContract {
           #!/bin/sh
           case "$1 $2" in
             "instance-manager run") shift; exec %s "$@" ;;
-            "replica create") mkdir "$4" ;;
+            "replica create") mkdir -p "$4" ;;
             "replica serve") exec 9>"$4/lock" && flock --nonblock 9 || exit 1
               echo "listening $6"; exec cat >/dev/null ;;
             "engine serve") exec %s "$@" ;;

@@ -473,22 +473,22 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
   private String create(SimNode machine, Action.CreateDirectory action) {
     Replica replica = action.replica();
     String path = replica.spec().directory();
-    Optional<SimDirectory> there = machine.directory(path);
-    if (there.isPresent()) {
-      return there.get().replica.equals(replica.spec().id()) ? "" : path + " is another one's";
-    }
     boolean isNew =
         action.volume().status().state() == Volume.State.CREATING
             && world.oracle(action.volume().name()).answers() == 0;
+    MembershipRecord record =
+        isNew
+            ? MembershipRecord.ofNewVolume(List.copyOf(ids(action.all())))
+            : alone(replica.spec().id());
+    Optional<SimDirectory> there = machine.directory(path);
+    if (there.isPresent()) {
+      return there.get().isAsMade(replica.spec().id(), record)
+          ? ""
+          : path + " is a replica already";
+    }
     SimDirectory made =
         new SimDirectory(
-            path,
-            action.volume().spec().id(),
-            replica.spec().id(),
-            world.knobs.blocks,
-            isNew
-                ? MembershipRecord.ofNewVolume(List.copyOf(ids(action.all())))
-                : alone(replica.spec().id()));
+            path, action.volume().spec().id(), replica.spec().id(), world.knobs.blocks, record);
     machine.directories().put(path, made);
     world.made(made);
     world.trace.tell(machine.name(), () -> path + " is made");

@@ -23,7 +23,7 @@ sealed interface CommandLine {
   String USAGE =
       """
       longhorn replica create --dir D --volume NAME --volume-id UUID --replica-id UUID --size BYTES --members UUID,UUID,... [--authority replicas|store:CLUSTER]
-          make a replica in a missing or empty directory
+          make a replica in a missing or empty directory; fine if this one is there, and was never used
       longhorn replica serve --dir D --listen tcp:HOST:PORT|unix:PATH [--direct] [--die-with-parent]
           serve it; prints "listening ADDRESS" (port 0: the kernel chooses); ends cleanly on SIGTERM,
           with --die-with-parent also, at once, at end-of-file of standard input\
@@ -32,7 +32,7 @@ sealed interface CommandLine {
   /**
    * Make a replica.
    *
-   * @param directory missing or empty
+   * @param directory missing or empty, or this very replica's
    * @param spec what it is
    */
   record Create(Path directory, ReplicaSpec spec) implements CommandLine {}

@@ -30,8 +30,10 @@ import io.longhorn.replica.store.IndexJournal.ReplayException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.UUID;
 import java.util.regex.Pattern;
@@ -108,7 +110,9 @@ public final class ReplicaDirectory {
 
   /**
    * Makes a replica in a missing or empty directory, or in one that a crash left in the middle of
-   * this. Durable when it returns. Throws {@link VolumeException}: EXISTS if there is a replica,
+   * this. Idempotent: one that is there as this makes it, and was promised to nobody yet, stays as
+   * it is, for whoever asked first may not have seen the answer. Durable when it returns. Throws
+   * {@link VolumeException}: EXISTS if there is another replica, or one that was used since,
    * INVALID if there is something else, ENOSPC, EIO, BUSY.
    */
   public static void create(FileLayer files, Path directory, ReplicaSpec spec) {
@@ -117,8 +121,14 @@ public final class ReplicaDirectory {
       try (FileDirectory open = files.open(directory);
           Arena arena = Arena.ofConfined()) {
         open.lock();
-        makeRoom(open, directory);
-        new Creation(open, arena, spec).run();
+        Creation creation = Creation.of(open, arena, spec);
+        if (creation.isDone()) {
+          // All but this last step, perhaps.
+          open.sync();
+        } else {
+          makeRoom(open, directory);
+          creation.run();
+        }
       }
     } catch (DiskException e) {
       throw e.asVolumeException();
@@ -126,8 +136,7 @@ public final class ReplicaDirectory {
   }
 
   private static void makeRoom(FileDirectory open, Path directory) throws DiskException {
-    List<String> names = new ArrayList<>(open.list());
-    names.remove(LOST_AND_FOUND);
+    SortedSet<String> names = contents(open);
     if (names.contains(CREATING)) {
       for (String name : names) {
         if (!name.equals(CREATING)) {
@@ -144,41 +153,82 @@ public final class ReplicaDirectory {
     if (!names.isEmpty()) {
       throw new DiskException(
           IoError.INVALID,
-          directory + " is not empty: it has " + names.getFirst() + "; choose an empty directory");
+          directory + " is not empty: it has " + names.first() + "; choose an empty directory");
     }
     open.create(CREATING, Cache.BUFFERED).close();
   }
 
-  /** The steps of {@link #create}. */
-  private record Creation(FileDirectory directory, Arena arena, ReplicaSpec spec) {
+  private static SortedSet<String> contents(FileDirectory open) throws DiskException {
+    TreeSet<String> names = new TreeSet<>(open.list());
+    names.remove(LOST_AND_FOUND);
+    return names;
+  }
+
+  /**
+   * The steps of {@link #create}.
+   *
+   * @param directory locked
+   * @param memory what belongs into one file
+   * @param found what is in it
+   * @param spec what is made
+   */
+  private record Creation(
+      FileDirectory directory, RecordMemory memory, RecordMemory found, ReplicaSpec spec) {
+    private static final Set<String> FILES =
+        Set.of(
+            dataFile(FIRST_LAYER),
+            indexFile(FIRST_LAYER),
+            INDEX_LOG,
+            MANIFEST,
+            INTENT,
+            SUPER_A,
+            SUPER_B);
+
+    static Creation of(FileDirectory directory, Arena arena, ReplicaSpec spec) {
+      return new Creation(directory, memory(arena), memory(arena), spec);
+    }
+
+    private static RecordMemory memory(Arena arena) {
+      return RecordMemory.over(
+          arena.allocate(
+              (long) IntentFormat.MAX_PAGES * 2 * IntentFormat.PAGE_BYTES,
+              IntentFormat.PAGE_BYTES));
+    }
+
+    /**
+     * Whether {@link #run} has been here, for this very replica, and nobody since: whatever is done
+     * with a replica begins with a promise, which is in both slots.
+     */
+    boolean isDone() throws DiskException {
+      return contents(directory).equals(FILES)
+          && has(MANIFEST, putManifest())
+          && has(INTENT, putIntent())
+          && has(SUPER_A, putSuper(1))
+          && has(SUPER_B, putSuper(2));
+    }
+
     void run() throws DiskException {
       // Before anything else has a name, the directory says that it is not to be believed.
       directory.sync();
       createData(directory, FIRST_LAYER, spec.sizeBytes(), Cache.BUFFERED).close();
       createIndex(directory, FIRST_LAYER, spec.sizeBytes()).close();
-      RecordMemory memory =
-          RecordMemory.over(
-              arena.allocate(
-                  (long) IntentFormat.MAX_PAGES * 2 * IntentFormat.PAGE_BYTES,
-                  IntentFormat.PAGE_BYTES));
       IndexJournal.createLog(directory, INDEX_LOG, memory, spec.replica(), 0).close();
-      ManifestFormat.write(
-          memory,
-          0,
-          new ManifestFormat.Entry(0, 0, new ManifestRecord.Create(spec.sizeBytes(), FIRST_LAYER)));
-      write(MANIFEST, memory, ManifestFormat.RECORD_BYTES);
-      write(INTENT, memory, intent(memory));
-      Super value = firstSuper();
-      SuperFormat.write(memory, value.withSequence(1));
-      write(SUPER_A, memory, SuperFormat.BYTES);
-      SuperFormat.write(memory, value.withSequence(2));
-      write(SUPER_B, memory, SuperFormat.BYTES);
+      write(MANIFEST, putManifest());
+      write(INTENT, putIntent());
+      write(SUPER_A, putSuper(1));
+      write(SUPER_B, putSuper(2));
       directory.sync();
       directory.delete(CREATING);
       directory.sync();
     }
 
-    private int intent(RecordMemory memory) {
+    private int putManifest() {
+      ManifestRecord first = new ManifestRecord.Create(spec.sizeBytes(), FIRST_LAYER);
+      ManifestFormat.write(memory, 0, new ManifestFormat.Entry(0, 0, first));
+      return ManifestFormat.RECORD_BYTES;
+    }
+
+    private int putIntent() {
       int regions = IntentFormat.regions(spec.sizeBytes());
       int pages = IntentFormat.pages(regions);
       int length = pages * 2 * IntentFormat.PAGE_BYTES;
@@ -193,24 +243,43 @@ public final class ReplicaDirectory {
       return length;
     }
 
-    private Super firstSuper() {
-      return new Super(
-          0,
-          true,
-          spec.volume(),
-          spec.name(),
-          spec.replica(),
-          spec.authority(),
-          0,
-          new EngineId(NONE),
-          0,
-          NONE,
-          NONE,
-          NONE,
-          spec.record());
+    private int putSuper(long sequence) {
+      Super value =
+          new Super(
+              sequence,
+              true,
+              spec.volume(),
+              spec.name(),
+              spec.replica(),
+              spec.authority(),
+              0,
+              new EngineId(NONE),
+              0,
+              NONE,
+              NONE,
+              NONE,
+              spec.record());
+      SuperFormat.write(memory, value);
+      return SuperFormat.BYTES;
     }
 
-    private void write(String name, RecordMemory memory, int length) throws DiskException {
+    private boolean has(String name, int length) throws DiskException {
+      DiskFile file = directory.open(name, Cache.BUFFERED);
+      try {
+        if (file.sizeBytes() != length) {
+          return false;
+        }
+        IoError error = file.read(found.address(), length, 0);
+        if (!error.isOk()) {
+          throw new DiskException(error, "cannot read " + name + ": " + error);
+        }
+        return Arrays.equals(found.takeBytes(0, length), memory.takeBytes(0, length));
+      } finally {
+        file.close();
+      }
+    }
+
+    private void write(String name, int length) throws DiskException {
       DiskFile file = directory.create(name, Cache.BUFFERED);
       IoError error = file.write(memory.address(), length, 0);
       if (error.isOk()) {

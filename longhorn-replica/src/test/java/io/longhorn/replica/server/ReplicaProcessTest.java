@@ -68,22 +68,25 @@ class ReplicaProcessTest {
   }
 
   private void create(Path at) throws Exception {
-    Process create =
-        start(
-            "create",
-            "--dir",
-            at.toString(),
-            "--volume",
-            "v",
-            "--volume-id",
-            VOLUME.toString(),
-            "--replica-id",
-            REPLICA.toString(),
-            "--size",
-            Long.toString(SIZE),
-            "--members",
-            REPLICA.toString());
+    Process create = creation(at);
     assertThat(exit(create)).as(errors(create)).isZero();
+  }
+
+  private Process creation(Path at) throws IOException {
+    return start(
+        "create",
+        "--dir",
+        at.toString(),
+        "--volume",
+        "v",
+        "--volume-id",
+        VOLUME.toString(),
+        "--replica-id",
+        REPLICA.toString(),
+        "--size",
+        Long.toString(SIZE),
+        "--members",
+        REPLICA.toString());
   }
 
   /** Started, with the address it listens on. */
@@ -132,6 +135,8 @@ class ReplicaProcessTest {
   @Test
   void aReplicaIsMadeServedStoppedAndServedAgain() throws Exception {
     create(replica());
+    // By somebody who did not see that it was.
+    create(replica());
     Serving first = serve(replica(), "tcp:127.0.0.1:0");
     byte[] data;
     try (WireClient client = first.own(1)) {
@@ -143,6 +148,9 @@ class ReplicaProcessTest {
       assertThat(errors(first.process())).isEmpty();
       assertThat(client.next()).isNull();
     }
+    Process late = creation(replica());
+    assertThat(exit(late)).isEqualTo(1);
+    assertThat(errors(late).lines()).singleElement().asString().contains("is a replica already");
     Serving second = serve(replica(), "tcp:127.0.0.1:0");
     try (WireClient client = second.own(2)) {
       assertThat(read(client, 8 * BLOCK)).isEqualTo(data);

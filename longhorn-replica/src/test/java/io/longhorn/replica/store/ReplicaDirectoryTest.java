@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.longhorn.api.IoError;
 import io.longhorn.api.VolumeException;
+import io.longhorn.api.VolumeId;
+import io.longhorn.api.membership.MembershipRecord;
 import io.longhorn.api.replica.ReplicaOpener.IoMode;
+import io.longhorn.api.replica.ReplicaSpec;
 import io.longhorn.replica.file.DiskFile;
 import io.longhorn.replica.file.FaultPlan;
 import io.longhorn.replica.file.FaultPlan.Call;
@@ -22,6 +25,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.UUID;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -82,14 +87,64 @@ class ReplicaDirectoryTest {
     assertThat(refused).hasMessageContaining("photo.jpeg");
   }
 
+  /** Whoever asked for it may have died before it saw the answer; the next one asks again. */
+  @Test
+  void aReplicaThatIsThereAsItWasMadeIsMade() {
+    it.create();
+    files.plan((call, _, _) -> call == Call.WRITE ? Fault.EIO : Fault.NONE);
+    it.create();
+    files.plan(FaultPlan.none());
+    it.open().store.kill();
+    it.create().open().store.close();
+    it.create().open();
+    assertThat(it.version(5)).isZero();
+    it.store.close();
+  }
+
   @Test
   void aReplicaIsNotCreatedOverAnother() {
     it.create();
-    assertThat(catchThrowableOfType(VolumeException.class, it::create).error())
-        .isEqualTo(IoError.EXISTS);
+    ReplicaSpec own = StoreFixture.spec(SIZE);
+    MembershipRecord alone = MembershipRecord.ofNewVolume(List.of(own.replica()));
+    ReplicaSpec[] others = {
+      StoreFixture.spec(SIZE + ReplicaStore.BLOCK_BYTES),
+      new ReplicaSpec(
+          new VolumeId(new UUID(1, 2)),
+          own.name(),
+          own.replica(),
+          SIZE,
+          own.authority(),
+          own.record()),
+      new ReplicaSpec(
+          own.volume(), own.name(), StoreFixture.OTHER, SIZE, own.authority(), own.record()),
+      new ReplicaSpec(own.volume(), own.name(), own.replica(), SIZE, "store:c", own.record()),
+      new ReplicaSpec(own.volume(), own.name(), own.replica(), SIZE, own.authority(), alone)
+    };
+    for (ReplicaSpec other : others) {
+      assertThat(refusalOf(other).error()).as("%s", other).isEqualTo(IoError.EXISTS);
+    }
+    it.create().open();
+    assertThat(it.store.record()).isEqualTo(own.record());
+    assertThat(refusalOf(own).error()).isEqualTo(IoError.BUSY);
+  }
+
+  @Test
+  void aReplicaThatWasPromisedIsNotCreatedAgain() {
+    it.create().open();
+    it.promise(4, 1);
+    assertThat(it.write(5, 1, 1)).isEqualTo(IoError.OK);
+    it.store.kill();
+    assertThat(refusalOf(StoreFixture.spec(SIZE)).error()).isEqualTo(IoError.EXISTS);
+    it.open().store.close();
+    assertThat(refusalOf(StoreFixture.spec(SIZE)).error()).isEqualTo(IoError.EXISTS);
     it.open();
-    assertThat(catchThrowableOfType(VolumeException.class, it::create).error())
-        .isEqualTo(IoError.BUSY);
+    assertThat(it.store.promised()).isEqualTo(4);
+    assertThat(it.version(5)).isEqualTo(1);
+  }
+
+  private VolumeException refusalOf(ReplicaSpec spec) {
+    return catchThrowableOfType(
+        VolumeException.class, () -> ReplicaDirectory.create(files, StoreFixture.DIRECTORY, spec));
   }
 
   @Test
@@ -141,6 +196,7 @@ class ReplicaDirectoryTest {
     it.create();
     damage(directory -> directory.delete(name));
     assertThat(refusal().error()).isEqualTo(IoError.CORRUPT);
+    assertThat(refusalOf(StoreFixture.spec(SIZE)).error()).isEqualTo(IoError.EXISTS);
   }
 
   @ParameterizedTest

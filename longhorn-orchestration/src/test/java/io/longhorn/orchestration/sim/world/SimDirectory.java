@@ -68,6 +68,11 @@ public final class SimDirectory {
     Arrays.fill(durable, BlockValue.NONE);
   }
 
+  /** Whether it is the directory of this replica as it was made, and nobody has used it since. */
+  public boolean isAsMade(ReplicaId one, MembershipRecord first) {
+    return replica.equals(one) && promised == 0 && record.equals(first);
+  }
+
   /** How many blocks it has. */
   public int size() {
     return blocks.length;
