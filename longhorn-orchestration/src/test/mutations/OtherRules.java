@@ -180,6 +180,39 @@ final class OtherRules {
               "    return missing.size() < inSync.size();",
               "UpgradePlannerTest"),
           new Mutation(
+              "5.5/1: an engine moves although nobody has set that",
+              "volume/UpgradePlanner.java",
+              "        draft.settings().is(Settings.Key.ENGINE_UPGRADE_TO_DEFAULT_INSTANCE_MANAGER)\n",
+              "        !volume.isDeleted()\n",
+              "UpgradePlannerTest OldInstanceManagersTest"),
+          new Mutation(
+              "5.5/1: one that cannot move is upgraded where it is, in silence",
+              "volume/UpgradePlanner.java",
+              "            ? draft.defaultManager(engine.spec().nodeID(), true)\n",
+              "            ? draft\n"
+                  + "                .defaultManager(engine.spec().nodeID(), true)\n"
+                  + "                .filter(one -> isReachable(Optional.of(one)))\n"
+                  + "                .or(() -> manager)\n",
+              "UpgradePlannerTest"),
+          new Mutation(
+              "6.2/12: an engine that has moved counts as crashed",
+              "cluster/InstancePlanner.java",
+              "        .filter(one -> hasInstance(draft, one, engine))\n",
+              "        .filter(one -> volume.isDeleted())\n",
+              "InstancePlannerTest OldInstanceManagersTest"),
+          new Mutation(
+              "6.2/12: one is where it was seen last, although the one before still has it",
+              "cluster/InstancePlanner.java",
+              "    if (own.isEmpty() || hasInstance(draft, own.get(), engine)) {",
+              "    if (own.isEmpty()) {",
+              "InstancePlannerTest"),
+          new Mutation(
+              "6.2/12: what takes an engine over is stopped as a stray",
+              "cluster/InstancePlanner.java",
+              "|| hasInstance(draft, manager, engine)) {",
+              "|| volume.isDeleted()) {",
+              "InstancePlannerTest"),
+          new Mutation(
               "5.7/2: the next one before the one before is in sync again",
               "volume/PromotionPlanner.java",
               "    if (before.isPresent()) {",

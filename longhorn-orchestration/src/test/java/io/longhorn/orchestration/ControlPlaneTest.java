@@ -235,6 +235,22 @@ final class ControlPlaneTest {
   }
 
   @Test
+  void anUpgradeLeavesNothingInAnOldInstanceManagerIfThatIsSet() {
+    attached();
+    plane.setting("default-instance-manager-image", "next");
+    plane.setting("engine-upgrade-to-default-instance-manager", "true");
+    plane.upgrade("v", "next");
+    await(one -> isWell(one, "node-1") && one.volume().status().currentImage().equals("next"));
+    Await.until(
+        "the old ones are gone",
+        () ->
+            store.list(ObjectKind.INSTANCE_MANAGER).stream()
+                .map(found -> (InstanceManager) found.object())
+                .allMatch(manager -> manager.image().equals("next")));
+    assertThat(told()).noneMatch(line -> line.contains("selected to detach"));
+  }
+
+  @Test
   void aDetachedVolumeIsUpgradedAtOnce() {
     attached();
     plane.detach("v", "va-1");

@@ -116,21 +116,28 @@ public sealed interface Action {
   }
 
   /**
-   * Start another process of an engine in the instance manager of the old one, let it take the
-   * clients and the volume over, then end the old one. The old one serves until the new one owns
-   * the volume, however long that takes; if it fails, the old one goes on. The instance keeps its
-   * name and its uuid, and has another pid. One that was asked for already, or done, is not done
-   * twice. The new process takes the volume only while the record's phase is {@link
-   * io.longhorn.api.membership.VolumeRecord.Phase#SWAPPING}: a roll-back ends the phase, and one of
-   * the two is first.
+   * Start another process of an engine, in the instance manager of the old one or in another one of
+   * its node, let it take the clients and the volume over, then end the old one. The old one serves
+   * until the new one owns the volume, however long that takes; if it fails, the old one goes on.
+   * The instance keeps its name and its uuid, and has another pid. One that was asked for already,
+   * or done, is not done twice. The new process takes the volume only while the record's phase is
+   * {@link io.longhorn.api.membership.VolumeRecord.Phase#SWAPPING}: a roll-back ends the phase, and
+   * one of the two is first.
+   *
+   * <p>Another instance manager has the instance as one that is starting, from when its process is
+   * asked for, and as one that runs when that owns the volume; the one that had it forgets it then,
+   * not before. If it fails the other one forgets it. One of the two always has it.
    *
    * <p>A failure is reported as {@link SwapSeen}, with what {@link SwapSeen#failed} says.
    *
+   * @param manager that has the old process
+   * @param next that is to have the new one; the same, or another one of its node
    * @param replicas for each directory the replica that is to use it from then on and, if that only
    *     stands by, the one that holds it
    */
   record SwapEngine(
       InstanceManager manager,
+      InstanceManager next,
       Engine engine,
       Volume volume,
       List<Replica> replicas,

@@ -27,6 +27,11 @@ public record Settings(Function<String, Optional<String>> values) {
     ALLOW_LIVE_UPGRADE_ON_SAME_COMMIT("allow-live-engine-upgrade-on-same-image-commit", false),
     /** Tries of the switch after which a live upgrade is rolled back; 0 for never. */
     ENGINE_UPGRADE_ATTEMPT_LIMIT("engine-upgrade-attempt-limit", 5, 1_000),
+    /**
+     * Whether a live upgrade moves the engine to the default instance manager of its node, so that
+     * the one it was in is not needed any more.
+     */
+    ENGINE_UPGRADE_TO_DEFAULT_INSTANCE_MANAGER("engine-upgrade-to-default-instance-manager", false),
     /** How many replicas of a node are rebuilt at the same time; 0 for none. */
     CONCURRENT_REPLICA_REBUILD("concurrent-replica-rebuild-per-node-limit", 5, 100),
     /** How long a failed replica is waited for before another one is made, in seconds. */

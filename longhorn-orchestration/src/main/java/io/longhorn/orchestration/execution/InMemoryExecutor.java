@@ -320,12 +320,14 @@ public final class InMemoryExecutor implements ActionExecutor {
       throw new VolumeException(
           IoError.CONFLICT, "volume " + before.volume + " does not change its engine any more");
     }
+    MemoryHost next = reachable(swap.next());
     MemoryEngine after = new MemoryEngine(swap.engine(), image.name(), swap.replicas(), true);
     change(after, after::takeOver);
-    MemoryProcess process = reachable(swap.manager()).processes.get(swap.engine().name());
+    MemoryProcess process = reachable(swap.manager()).processes.remove(swap.engine().name());
     if (process != null) {
       process.engine = after;
       process.pid = nextPid();
+      next.processes.put(process.name, process);
     }
   }
 

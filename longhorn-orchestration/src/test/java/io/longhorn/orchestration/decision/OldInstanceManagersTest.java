@@ -10,6 +10,8 @@ import io.longhorn.api.cluster.Volume.State;
 import java.util.List;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The seed "some old instance manager pods are still running after upgrade" (5.10, 5.9, 5.7): five
@@ -172,6 +174,58 @@ final class OldInstanceManagersTest {
     reattach();
     assertThat(listing()).isEqualTo(lines(all("all-in-one new")));
     assertThat(whereTheEngineIs()).isEqualTo("all-in-one new node-1");
+  }
+
+  private void moveWithUpgrades() {
+    cluster.put(Settings.setting(Settings.Key.ENGINE_UPGRADE_TO_DEFAULT_INSTANCE_MANAGER, "true"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"separate", "all-in-one"})
+  void withTheSettingNothingLingers(String types) {
+    // Rule 5.5/1, 6.2/12: as the seed has it, but the engine leaves the old one too, and serves.
+    begin(types);
+    moveWithUpgrades();
+    upgradeManagers();
+    assertThat(whereTheEngineIs()).contains(" old ");
+    upgradeEngine();
+    assertThat(listing()).noneMatch(line -> line.contains(" old ")).hasSize(kinds(types) * 5);
+    assertThat(whereTheEngineIs()).contains(" new ");
+    assertThat(cluster.engine("pvc").status().currentImage()).isEqualTo("new");
+  }
+
+  private static int kinds(String types) {
+    return types.equals("separate") ? 2 : 1;
+  }
+
+  @Test
+  void oneThatLingersGoesWithTheNextUpgrade() {
+    // Rule 5.5/1: the setting came late.
+    begin("separate");
+    upgradeManagers();
+    upgradeEngine();
+    assertThat(whereTheEngineIs()).isEqualTo("engine old node-1");
+    moveWithUpgrades();
+    cluster.settle();
+    assertThat(whereTheEngineIs()).as("not by itself").isEqualTo("engine old node-1");
+    cluster.change("pvc", volume -> volume.with(volume.spec().withImage(Names.DEFAULT_IMAGE)));
+    cluster.settle();
+    assertServed();
+    assertThat(listing()).isEqualTo(lines(all("engine new"), all("replica new")));
+  }
+
+  @Test
+  void oneThatCannotMoveStaysWhereItIs() {
+    // Rule 5.5/1, 5.8/3
+    begin("all-in-one");
+    moveWithUpgrades();
+    upgradeManagers();
+    cluster.swapError = "no backend";
+    upgradeEngine();
+    assertThat(cluster.volume("pvc").spec().image()).isEqualTo(Names.DEFAULT_IMAGE);
+    assertThat(whereTheEngineIs()).isEqualTo("all-in-one old node-1");
+    assertThat(listing())
+        .isEqualTo(lines(all("all-in-one new"), "all-in-one old: node-1 node-2 node-3"));
   }
 
   @Test

@@ -85,6 +85,10 @@ final class RandomUpgradeTest {
       if (random.nextInt(3) == 0) {
         cluster.put(Settings.setting(Settings.Key.INSTANCE_MANAGER_TYPES, "separate"));
       }
+      if (random.nextBoolean()) {
+        cluster.put(
+            Settings.setting(Settings.Key.ENGINE_UPGRADE_TO_DEFAULT_INSTANCE_MANAGER, "true"));
+      }
       cluster.create("v", 3, true);
       cluster.settle();
       cluster.attachCsi("v", "node-1");

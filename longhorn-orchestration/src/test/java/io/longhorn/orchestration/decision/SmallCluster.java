@@ -439,6 +439,13 @@ public final class SmallCluster {
     return child;
   }
 
+  /** Another process of the same start, in a state. */
+  public Child another(Child before, State state) {
+    Child child = new Child(before.uuid, ++counter);
+    child.state = state;
+    return child;
+  }
+
   private static ManagerSeen look(Host host) {
     if (!host.isAlive) {
       return new ManagerSeen(Reach.GONE, 0, new TreeMap<>());
@@ -726,7 +733,8 @@ public final class SmallCluster {
 
   /**
    * A switch that has begun goes on to its end, if the old process is there: the new one takes the
-   * volume and the clients over if the record lets it, or gives up. The instance stays the same.
+   * volume and the clients over if the record lets it, or gives up. The instance stays the same,
+   * and is where the new process is.
    */
   public void goOnSwapping(String engine) {
     Action.SwapEngine swap = swapping.remove(engine);
@@ -738,21 +746,25 @@ public final class SmallCluster {
     VolumeRecord record = record(swap.volume().name());
     boolean isOpen = record.phase() == VolumeRecord.Phase.SWAPPING;
     boolean isOwner = record.owner().filter(old.get().id::equals).isPresent();
+    Host taker = hostOf(swap.next());
+    boolean isFree = taker.isAlive && (taker == host || live(taker, engine).isEmpty());
     String error =
         !swapError.isEmpty()
             ? swapError
             : broken.contains(swap.image().name())
                 ? "exit code 1"
-                : !isOpen ? "the record does not let it" : isOwner ? "" : "fenced";
+                : !isFree
+                    ? taker.manager + " cannot start it"
+                    : !isOpen ? "the record does not let it" : isOwner ? "" : "fenced";
     if (!error.isEmpty()) {
       swaps.put(engine, SwapSeen.failed(swap, error));
       return;
     }
-    Child next = new Child(old.get().uuid, ++counter);
+    Child next = another(old.get(), State.RUNNING);
     prepare(next, swap.engine(), swap.replicas(), swap.image());
-    next.state = State.RUNNING;
     next.hasOpened = true;
-    host.processes.put(engine, next);
+    host.processes.remove(engine);
+    taker.processes.put(engine, next);
     record(
         swap.volume().name(),
         record(swap.volume().name()).reserved(record.reservedGeneration() + 1, next.id));

@@ -403,7 +403,8 @@ abstract class ActionExecutorContract {
     ManagerSeen.Instance before = instance(engine.name()).orElseThrow();
     Set<Capability> can = executor.capabilities();
     if (!can.contains(Capability.LIVE_UPGRADE)) {
-      requireRefused(new Action.SwapEngine(managerAsSeen(), engine, volume, replicas, image));
+      InstanceManager manager = managerAsSeen();
+      requireRefused(new Action.SwapEngine(manager, manager, engine, volume, replicas, image));
     }
     if (!can.contains(Capability.MIGRATION)) {
       requireRefused(new Action.FinishMigration(managerAsSeen(), engine, 0));

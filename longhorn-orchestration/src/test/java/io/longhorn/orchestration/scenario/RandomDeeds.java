@@ -292,7 +292,7 @@ final class RandomDeeds {
   }
 
   private void set() {
-    switch (random.nextInt(9)) {
+    switch (random.nextInt(10)) {
       case 0, 1 ->
           sim.setting(
               Settings.Key.DEFAULT_INSTANCE_MANAGER_IMAGE, oneOf("next", Names.DEFAULT_IMAGE));
@@ -304,6 +304,9 @@ final class RandomDeeds {
       case 7 ->
           sim.setting(Settings.Key.DETACH_MANUALLY_ATTACHED_WHEN_CORDONED, oneOf("true", "false"));
       case 8 -> sim.setting(Settings.Key.AUTO_SALVAGE, oneOf("true", "false"));
+      case 9 ->
+          sim.setting(
+              Settings.Key.ENGINE_UPGRADE_TO_DEFAULT_INSTANCE_MANAGER, oneOf("true", "false"));
       default -> throw new IllegalStateException();
     }
   }

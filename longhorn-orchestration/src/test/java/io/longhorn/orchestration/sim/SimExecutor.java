@@ -256,6 +256,7 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     boolean isCurrent =
         kubernetes().podsOn(engine.node()).stream()
             .flatMap(pod -> pod.instance(engine.name()).stream())
+            .filter(one -> !one.isTaking)
             .anyMatch(one -> one.pid == engine.pid() || one.engine().isEmpty());
     if (isCurrent) {
       seenLater(
@@ -450,7 +451,8 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
         old.filter(process -> !process.image().equals(action.image().name())).isPresent()
             && one.get().swap == null
             && one.get().state == ManagerSeen.State.RUNNING;
-    if (!isNews) {
+    Optional<SimPod> taker = kubernetes().pod(action.next().name());
+    if (!isNews || taker.isEmpty()) {
       whenEnded.run();
       return;
     }
@@ -459,6 +461,7 @@ final class SimExecutor implements ActionExecutor, SimKubernetes.Listener {
     pod.swap(
         name,
         next,
+        taker.get(),
         stall(pod.machine),
         why -> {
           if (!why.isEmpty()) {

@@ -40,6 +40,12 @@ final class SimPod {
     @Nullable SimProcess process;
     @Nullable SimSwap swap;
 
+    /** Where the process of the swap is. */
+    @Nullable SimPod taker;
+
+    /** Whether its process has not taken over yet what another pod has. */
+    boolean isTaking;
+
     Instance(String name, String uuid, long pid) {
       this.name = name;
       this.uuid = uuid;
@@ -274,7 +280,7 @@ final class SimPod {
   /** Ends a process at once. */
   void kill(String instance) {
     Instance one = instances.get(instance);
-    if (one == null || one.isOver() || !isRunning()) {
+    if (one == null || one.isOver() || one.isTaking || !isRunning()) {
       return;
     }
     SimProcess process = one.process;
@@ -309,7 +315,8 @@ final class SimPod {
     world.trace.tell(machine.name(), () -> name + " is dead");
     for (Instance one : instances.values()) {
       SimSwap swap = one.swap;
-      if (swap != null) {
+      // A process that is to take over in another pod goes on without this one.
+      if (swap != null && equals(one.taker)) {
         swap.forget();
         endWith(swap.next(), isByPower);
       }
@@ -334,19 +341,29 @@ final class SimPod {
   /**
    * Lets another process take an engine over; nothing if that goes on already.
    *
+   * @param next on the same machine
+   * @param taker which pod starts it
    * @param extraNanos so much longer than usual that takes to start
    * @param then told why it failed, empty if it did not
    */
-  void swap(String instance, SimEngine next, long extraNanos, Consumer<String> then) {
+  void swap(String instance, SimEngine next, SimPod taker, long extraNanos, Consumer<String> then) {
     Instance one = instances.get(instance);
     if (one == null || one.isOver() || one.engine().isEmpty()) {
       next.kill();
       then.accept("there is no engine " + instance);
       return;
     }
+    boolean isHere = equals(taker);
+    if (!isHere && taker.isTaken(instance)) {
+      next.kill();
+      then.accept(taker.name + " cannot start it");
+      return;
+    }
+    Instance later = isHere ? one : taker.addTaking(one, next);
     SimEngine old = one.engine().get();
     SwapTrouble trouble = world.knobs.swapTrouble;
     world.knobs.swapTrouble = SwapTrouble.NONE;
+    one.taker = taker;
     one.swap =
         new SimSwap(
             world,
@@ -358,14 +375,11 @@ final class SimPod {
               @Override
               public void done() {
                 one.swap = null;
-                one.process = next;
-                one.pid = next.pid();
-                next.whenEnded(() -> ended(one, next, "the process has ended by itself"));
-                world.trace.tell(
-                    machine.name(),
-                    () -> instance + " is another process now: " + next.pid() + " " + next.image());
                 old.kill();
-                changed();
+                taker.takes(later, next);
+                if (!isHere) {
+                  drop(one);
+                }
                 then.accept("");
               }
 
@@ -375,6 +389,7 @@ final class SimPod {
                 next.kill();
                 world.trace.tell(machine.name(), () -> instance + " goes on: " + why);
                 changed();
+                dropTaking();
                 then.accept(why);
               }
 
@@ -384,14 +399,51 @@ final class SimPod {
                 old.kill();
                 next.kill();
                 ended(one, old, why);
+                dropTaking();
                 then.accept(why);
               }
 
               @Override
               public void forgotten() {
                 one.swap = null;
+                dropTaking();
                 then.accept("the engine is being stopped, or its instance manager is gone");
               }
+
+              private void dropTaking() {
+                if (!isHere) {
+                  taker.drop(later);
+                }
+              }
             });
+  }
+
+  /** The instance of another pod, as one whose process is to take that over. */
+  private Instance addTaking(Instance other, SimEngine next) {
+    Instance made = new Instance(other.name, other.uuid, next.pid());
+    made.process = next;
+    made.isTaking = true;
+    instances.put(made.name, made);
+    world.trace.tell(machine.name(), () -> made.name + " is to move to " + name);
+    changed();
+    return made;
+  }
+
+  private void takes(Instance one, SimEngine next) {
+    one.isTaking = false;
+    one.state = ManagerSeen.State.RUNNING;
+    one.process = next;
+    one.pid = next.pid();
+    next.whenEnded(() -> ended(one, next, "the process has ended by itself"));
+    world.trace.tell(
+        machine.name(),
+        () -> one.name + " is another process now: " + next.pid() + " " + next.image());
+    changed();
+  }
+
+  private void drop(Instance one) {
+    if (instances.remove(one.name, one)) {
+      changed();
+    }
   }
 }

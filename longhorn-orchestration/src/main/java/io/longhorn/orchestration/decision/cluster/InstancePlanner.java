@@ -1,5 +1,6 @@
 package io.longhorn.orchestration.decision.cluster;
 
+import io.longhorn.api.EngineId;
 import io.longhorn.api.ReplicaId;
 import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.EngineImage;
@@ -26,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * The processes of engines and replicas: first what they are doing ({@link #observe}), then, when
  * it is decided which are wanted, what has to be started or stopped ({@link #act}). A process stays
  * bound to the instance manager that started it; a new one is started by the default one of its
- * node.
+ * node. Only an engine may move to another one of its node, when a process there takes it over.
  */
 public final class InstancePlanner {
   private InstancePlanner() {}
@@ -43,12 +44,67 @@ public final class InstancePlanner {
       }
     }
     for (Engine engine : draft.enginesOf(volume)) {
-      Optional<InstanceManager> manager = draft.managerOf(engine);
-      // What nobody has looked at yet, because the control plane is a new one, stays as it was.
-      if (manager.map(draft::isSeen).orElse(true)) {
+      Optional<InstanceManager> taker = takerOf(draft, found, engine);
+      Optional<InstanceManager> manager = taker.or(() -> draft.managerOf(engine));
+      // What nobody has looked at yet, because the control plane is a new one, stays as it was; so
+      // does what is just being taken over.
+      boolean isNews =
+          manager.map(draft::isSeen).orElse(true)
+              && taker.filter(one -> isStarting(draft, one, engine)).isEmpty();
+      if (isNews) {
         draft.put(observed(draft, manager, engine));
       }
     }
+  }
+
+  /**
+   * The instance manager in which another process takes an engine over, or has done so, or may have
+   * done so if it could be asked; empty if the engine is where it was.
+   */
+  private static Optional<InstanceManager> takerOf(Draft draft, Volume volume, Engine engine) {
+    Optional<InstanceManager> own = draft.managerOf(engine);
+    // Rule 6.2/12: as long as the one before has it, it is there.
+    if (own.isEmpty() || hasInstance(draft, own.get(), engine)) {
+      return Optional.empty();
+    }
+    List<InstanceManager> others =
+        draft.managersOn(own.get().nodeID()).stream()
+            .filter(one -> !one.name().equals(own.get().name()))
+            .toList();
+    return others.stream()
+        .filter(one -> hasInstance(draft, one, engine))
+        .findFirst()
+        .or(() ->
+            others.stream()
+                .filter(one -> isTakenOver(draft, volume, engine))
+                .filter(one -> !draft.isSeen(one) || one.state() == InstanceManager.State.UNKNOWN)
+                .findFirst());
+  }
+
+  /** Whether it has an engine's process, as the start that is known, when last seen. */
+  private static boolean hasInstance(Draft draft, InstanceManager manager, Engine engine) {
+    ManagerSeen.Instance seen = draft.seen(manager).instances().get(engine.name());
+    return seen != null
+        && seen.uuid().equals(engine.status().instance().uuid())
+        && !seen.isOver()
+        && (manager.state() == InstanceManager.State.RUNNING
+            || manager.state() == InstanceManager.State.UNKNOWN);
+  }
+
+  private static boolean isStarting(Draft draft, InstanceManager manager, Engine engine) {
+    ManagerSeen.Instance seen = draft.seen(manager).instances().get(engine.name());
+    return manager.state() == InstanceManager.State.RUNNING
+        && seen != null
+        && seen.state() == ManagerSeen.State.STARTING;
+  }
+
+  /** Whether another process than the one that is known owns the volume of its only engine. */
+  private static boolean isTakenOver(Draft draft, Volume volume, Engine engine) {
+    Optional<EngineId> owner = draft.membershipOf(volume).flatMap(found -> found.record().owner());
+    return draft.enginesOf(volume.name()).size() == 1
+        && owner.isPresent()
+        && engine.status().id().isPresent()
+        && !owner.equals(engine.status().id());
   }
 
   private static Replica observed(Draft draft, Optional<InstanceManager> manager, Replica replica) {
@@ -209,7 +265,8 @@ public final class InstancePlanner {
   private static SortedSet<String> namesIn(Draft draft, Volume volume, InstanceManager manager) {
     SortedSet<String> known = new TreeSet<>();
     for (Engine engine : draft.enginesOf(volume.name())) {
-      if (isIn(draft.managerOf(engine), manager)) {
+      // Rule 6.2/12: nor is what takes it over a stray.
+      if (isIn(draft.managerOf(engine), manager) || hasInstance(draft, manager, engine)) {
         known.add(engine.name());
       }
     }

@@ -637,28 +637,45 @@ public final class UpgradePlanner {
   private void ask(Upgrade upgrade) {
     // Rule 5.5: in the instance manager that has its process, whatever image that is of.
     Optional<InstanceManager> manager = draft.managerOf(engine);
+    // Rule 5.5/1: in the default one of its node, if the setting says so; the other one is empty
+    // then, and goes (5.9).
+    Optional<InstanceManager> next =
+        draft.settings().is(Settings.Key.ENGINE_UPGRADE_TO_DEFAULT_INSTANCE_MANAGER)
+            ? draft.defaultManager(engine.spec().nodeID(), true)
+            : manager;
     Optional<EngineImage> image = draft.image(target);
-    boolean isReachable =
-        manager
-            .filter(found -> found.state() == InstanceManager.State.RUNNING)
-            .filter(found -> draft.seen(found).reach() == ManagerSeen.Reach.CONNECTED)
-            .isPresent();
-    if (!isReachable || image.isEmpty()) {
+    if (!isReachable(manager) || image.isEmpty()) {
       waits("5.5", engine.status().instance().instanceManagerName() + " cannot be reached");
+      return;
+    }
+    if (!isReachable(next)) {
+      // Nothing is left behind in silence: it is a try that gets no further (5.8).
+      waits(
+          "5.5/1",
+          next.map(InstanceManager::name).orElse("the default instance manager")
+              + " cannot be reached");
       return;
     }
     waits(
         "5.5",
         "another process of the engine is to take over in "
-            + manager.get().name()
+            + next.get().name()
             + (upgrade.attempts() == 0 ? "" : "; the last try failed: " + upgrade.lastError()));
     Volume now = volume.with(volume.status().with(volume.status().currentImage(), upgrade));
     draft.act(
         new Action.SwapEngine(
             manager.get(),
+            next.get(),
             draft.engineOf(volume).orElseThrow(),
             now,
             draft.replicasOf(volume),
             image.get()));
+  }
+
+  private boolean isReachable(Optional<InstanceManager> manager) {
+    return manager
+        .filter(found -> found.state() == InstanceManager.State.RUNNING)
+        .filter(found -> draft.seen(found).reach() == ManagerSeen.Reach.CONNECTED)
+        .isPresent();
   }
 }

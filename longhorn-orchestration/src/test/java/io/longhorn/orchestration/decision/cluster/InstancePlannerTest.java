@@ -7,11 +7,13 @@ import io.longhorn.api.cluster.Engine;
 import io.longhorn.api.cluster.InstanceView;
 import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Volume;
+import io.longhorn.api.membership.VolumeRecord;
 import io.longhorn.orchestration.decision.Action;
 import io.longhorn.orchestration.decision.ClusterView;
 import io.longhorn.orchestration.decision.Draft;
 import io.longhorn.orchestration.decision.EngineSeen;
 import io.longhorn.orchestration.decision.ManagerSeen;
+import io.longhorn.orchestration.decision.Settings;
 import io.longhorn.orchestration.decision.SmallCluster;
 import io.longhorn.orchestration.decision.control.ControlCore;
 import java.util.List;
@@ -212,6 +214,92 @@ final class InstancePlannerTest {
     Draft draft = new Draft(view);
     InstancePlanner.observe(draft, "v");
     assertThat(draft.engineOf(cluster.volume("v"))).hasValue(before);
+  }
+
+  /**
+   * What the instance manager has that had the engine, what another one of the node has under the
+   * same uuid, who owns the volume; then what is known of the engine and where, and what is asked.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    // as long as the one before has it, it is there, whatever the other one has
+    "6.2/12, RUNNING, none,             it,       RUNNING default, ''",
+    "6.2/12, RUNNING, STARTING,         it,       RUNNING default, ''",
+    "6.2/12, RUNNING, RUNNING,          another,  RUNNING default, ''",
+    "6.2/12, frozen,  RUNNING,          another,  UNKNOWN default, ''",
+    "6.2/12, RUNNING, ERROR,            it,       RUNNING default, ForgetInstance",
+    // then where the other one is, once that has said so
+    "6.2/12, none,    RUNNING,          another,  RUNNING next,    ''",
+    "6.2/12, ERROR,   RUNNING,          another,  RUNNING next,    ForgetInstance",
+    "6.2/12, dead,    RUNNING,          another,  RUNNING next,    ''",
+    "6.2/12, dead,    STARTING,         it,       RUNNING default, ''",
+    "6.2/12, none,    STARTING,         another,  RUNNING default, ''",
+    "6.2/12, none,    STARTING frozen,  another,  UNKNOWN default, ''",
+    "6.2/12, none,    none unseen,      another,  RUNNING default, ''",
+    "6.2/12, none,    none frozen,      another,  UNKNOWN default, ''",
+    // nobody has it
+    "6.2/12, none,    none frozen,      it,       ERROR default,   ''",
+    "6.2/12, none,    none,             another,  ERROR default,   ''",
+    "6.2/12, ERROR,   none,             it,       ERROR default,   ''",
+    "6.2/12, none,    other RUNNING,    another,  ERROR default,   StopInstance",
+    "6.2/12, dead,    none,             it,       ERROR default,   ''",
+  })
+  void anEngineIsWhereAProcessOfTheSameStartIs(
+      String rule, String before, String after, String owner, String known, String asked) {
+    SmallCluster cluster = detached();
+    cluster.addImage("next");
+    cluster.attach("v", "node-1");
+    cluster.settle();
+    cluster.put(Settings.setting(Settings.Key.DEFAULT_INSTANCE_MANAGER_IMAGE, "next"));
+    cluster.settle();
+    SmallCluster.Host one = cluster.host("node-1");
+    SmallCluster.Host other =
+        cluster.otherHosts.values().stream()
+            .filter(host -> host.node.equals("node-1"))
+            .findFirst()
+            .orElseThrow();
+    SmallCluster.Child process = one.processes.get(ENGINE);
+    List<String> words = List.of(after.split(" "));
+    if (!words.contains("none")) {
+      other.processes.put(
+          ENGINE,
+          words.contains("other")
+              ? cluster.child(ManagerSeen.State.RUNNING)
+              : cluster.another(process, ManagerSeen.State.valueOf(words.getFirst())));
+    }
+    cluster.view();
+    other.isFrozen = words.contains("frozen");
+    one.isFrozen = before.equals("frozen");
+    switch (before) {
+      case "dead" -> one.die();
+      case "none" -> one.processes.remove(ENGINE);
+      case "ERROR" -> process.end(ManagerSeen.State.ERROR, "killed by signal 9");
+      default -> {}
+    }
+    if (owner.equals("another")) {
+      VolumeRecord record = cluster.record("v");
+      EngineId id = new EngineId(new UUID(8, 77));
+      cluster.record("v", record.reserved(record.reservedGeneration() + 1, id));
+    }
+    ClusterView view = cluster.view();
+    if (words.contains("unseen")) {
+      view.seen(other.manager, ManagerSeen.NOT_YET);
+    }
+    Draft draft = new Draft(view);
+    InstanceManagerPlanner.plan(draft);
+    InstancePlanner.observe(draft, "v");
+    InstanceView now = draft.engineOf(cluster.volume("v")).orElseThrow().status().instance();
+    String where = now.instanceManagerName().equals(one.manager) ? " default" : " next";
+    assertThat(now.currentState() + where).as(rule).isEqualTo(known);
+    InstancePlanner.act(draft, "v");
+    assertThat(
+            draft.plan().actions().stream()
+                .filter(Action.ManagerAction.class::isInstance)
+                .map(Action.ManagerAction.class::cast)
+                .filter(action -> action.subject().equals(ENGINE))
+                .map(action -> action.getClass().getSimpleName())
+                .collect(Collectors.joining(" ")))
+        .isEqualTo(asked);
   }
 
   @Test

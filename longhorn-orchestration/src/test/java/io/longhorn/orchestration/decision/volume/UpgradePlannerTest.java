@@ -19,6 +19,7 @@ import io.longhorn.orchestration.decision.UpgradeFacts;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -306,6 +307,7 @@ final class UpgradePlannerTest {
             .findFirst()
             .orElseThrow();
     assertThat(swap.manager().name()).isEqualTo(SmallCluster.managerName("node-1"));
+    assertThat(swap.next()).isEqualTo(swap.manager());
     assertThat(swap.image().name()).isEqualTo("v2");
     assertThat(swap.replicas()).isEqualTo(cluster.replicas("v"));
     assertThat(swap.engine()).isEqualTo(cluster.engine("v"));
@@ -321,6 +323,61 @@ final class UpgradePlannerTest {
     assertThat(UpgradeFacts.asked(plan)).isEmpty();
     assertThat(cluster.volume("v").status().condition(Names.UPGRADE).orElseThrow().message())
         .isEqualTo("instance-manager-node-1 cannot be reached");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        // setting | image of instance managers | the default one | where it goes, or what it waits
+        // for
+        "false | v2      | runs   | instance-manager-node-1",
+        "false | v2      | frozen | instance-manager-node-1",
+        "true  | default | runs   | instance-manager-node-1",
+        "true  | v2      | runs   | instance-manager-df721ea1",
+        "true  | v2      | frozen | 5.5/1: instance-manager-df721ea1 cannot be reached",
+        "true  | v2      | gone   | 5.5/1: instance-manager-df721ea1 cannot be reached",
+        "true  | v3      | -      | 5.5/1: the default instance manager cannot be reached",
+      })
+  void theSettingSaysInWhichInstanceManagerTheOtherProcessIs(
+      boolean isSet, String managers, String byDefault, String outcome) {
+    SmallCluster cluster =
+        UpgradeFacts.with(
+            UpgradeFacts.attached(), "set=default-instance-manager-image:v2 spec=default");
+    cluster.settle();
+    SmallCluster.Host host =
+        cluster.otherHosts.values().stream()
+            .filter(one -> one.node.equals("node-1"))
+            .findFirst()
+            .orElseThrow();
+    UpgradeFacts.with(
+        cluster,
+        "spec=v2 set=default-instance-manager-image:"
+            + managers
+            + " set=engine-upgrade-to-default-instance-manager:"
+            + isSet);
+    standbys(cluster, "1:RUNNING 2:RUNNING 3:RUNNING");
+    host.isFrozen = byDefault.equals("frozen");
+    if (byDefault.equals("gone")) {
+      host.die();
+    }
+    Optional<Action.SwapEngine> swap =
+        plan(cluster).stream()
+            .filter(Action.SwapEngine.class::isInstance)
+            .map(Action.SwapEngine.class::cast)
+            .findFirst();
+    swap.ifPresent(
+        asked -> assertThat(asked.manager().name()).isEqualTo(SmallCluster.managerName("node-1")));
+    assertThat(
+            swap.map(asked -> asked.next().name())
+                .orElseGet(() ->
+                    cluster
+                        .volume("v")
+                        .status()
+                        .condition(Names.UPGRADE)
+                        .map(waits -> waits.reason() + ": " + waits.message())
+                        .orElse("-")))
+        .isEqualTo(outcome);
   }
 
   @Test
