@@ -33,6 +33,9 @@ final class CommandTree {
   private static final String COMPLETION = "generate-completion";
   private static final String HELP = "help";
 
+  /** What picocli's annotation says if it names no command: the method's own name is it. */
+  private static final String UNNAMED = "<main class>";
+
   /** In the order of the help. */
   private static final Map<String, Class<?>> COMMANDS = new LinkedHashMap<>();
 
@@ -100,6 +103,6 @@ final class CommandTree {
 
   private static String name(Method method) {
     String name = method.getAnnotation(Command.class).name();
-    return name.equals("<main class>") ? method.getName() : name;
+    return name.equals(UNNAMED) ? method.getName() : name;
   }
 }

@@ -75,10 +75,12 @@ public final class InstancePlanner {
         .filter(one -> hasInstance(draft, one, engine))
         .findFirst()
         .or(() ->
-            others.stream()
-                .filter(one -> isTakenOver(draft, volume, engine))
-                .filter(one -> !draft.isSeen(one) || one.state() == InstanceManager.State.UNKNOWN)
-                .findFirst());
+            isTakenOver(draft, volume, engine)
+                ? others.stream()
+                    .filter(
+                        one -> !draft.isSeen(one) || one.state() == InstanceManager.State.UNKNOWN)
+                    .findFirst()
+                : Optional.empty());
   }
 
   /** Whether it has an engine's process, as the start that is known, when last seen. */
