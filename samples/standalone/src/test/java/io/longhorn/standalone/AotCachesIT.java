@@ -72,6 +72,15 @@ final class AotCachesIT {
     assertThat(ended.err).contains("Using AOT-linked classes: true");
   }
 
+  /** As it is published, no cache would take it. */
+  @Test
+  void theCommandReaderComesFromTheCache() throws Exception {
+    Ended ended = run(copy(), "-Xlog:class+load=info:stderr", "volume", "--help");
+    assertThat(ended.err)
+        .containsPattern("picocli\\.CommandLine source: shared objects file")
+        .containsPattern("picocli\\.CommandLine\\$Model\\$CommandSpec source: shared objects file");
+  }
+
   @Test
   void aCacheThatDoesNotFitOrIsDamagedOrMissingIsPassedOverWithoutAWord() throws Exception {
     Path copy = copy();
