@@ -9,15 +9,20 @@ import io.longhorn.orchestration.decision.Plan;
 import io.longhorn.orchestration.decision.control.ControlCore;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
@@ -28,24 +33,28 @@ import org.openjdk.jmh.annotations.Warmup;
 @Measurement(iterations = 5, time = 2)
 @Fork(1)
 public class PlanBenchmark {
-  static final int VOLUMES = 10_000;
-  static final int NODES = 100;
-
-  /** The cluster, at rest. */
+  /** The cluster, at rest; what it has unless told otherwise the figures are for. */
   @State(Scope.Thread)
   public static class Cluster {
-    private final ClusterView view;
-    private final int volumes;
+    /** How many volumes it has. */
+    @Param("10000")
+    public int volumes = 10_000;
+
+    /** And nodes. */
+    @Param("100")
+    public int nodes = 100;
+
+    private @Nullable ClusterView settled;
     private int next;
 
-    /** As large as the figures are for. */
-    public Cluster() {
-      this(VOLUMES, NODES);
+    /** Fills and settles it. */
+    @Setup(Level.Trial)
+    public void fill() {
+      settled = ManyVolumes.of(volumes, nodes);
     }
 
-    Cluster(int volumes, int nodes) {
-      this.volumes = volumes;
-      view = ManyVolumes.of(volumes, nodes);
+    private ClusterView view() {
+      return Objects.requireNonNull(settled);
     }
 
     /** Another one each time: nothing of it is at hand. */
@@ -70,7 +79,7 @@ public class PlanBenchmark {
   /** A ticket is taken away, and back: a change of an object and the plan for its volume, twice. */
   @Benchmark
   public List<Plan> ticketTakenAwayAndBack(Cluster cluster) {
-    ClusterView view = cluster.view;
+    ClusterView view = cluster.view();
     String name = cluster.volume();
     VolumeAttachment before =
         view.find(ObjectKind.VOLUME_ATTACHMENT, name, VolumeAttachment.class).orElseThrow();
@@ -84,7 +93,7 @@ public class PlanBenchmark {
   /** An engine has crashed: its instance manager says so, and it is planned for; and back. */
   @Benchmark
   public List<Plan> engineGoneAndBack(Cluster cluster) {
-    ClusterView view = cluster.view;
+    ClusterView view = cluster.view();
     String engine = cluster.volume() + "-e-0";
     String name = managerOf(view, engine);
     ManagerSeen before = view.manager(name);
@@ -108,14 +117,14 @@ public class PlanBenchmark {
   /** What belongs to no volume: nodes, instance managers, images, and who is upgraded next. */
   @Benchmark
   public Plan cluster(Cluster cluster) {
-    return ControlCore.planCluster(cluster.view);
+    return ControlCore.planCluster(cluster.view());
   }
 
   /** Everything is looked at, as after a setting was changed. */
   @Benchmark
   @OutputTimeUnit(TimeUnit.MILLISECONDS)
   public List<Plan> fullPass(Cluster cluster) {
-    cluster.view.everythingChanged();
-    return plan(cluster.view);
+    cluster.view().everythingChanged();
+    return plan(cluster.view());
   }
 }

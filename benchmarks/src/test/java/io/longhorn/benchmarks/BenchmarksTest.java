@@ -11,7 +11,10 @@ import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
 import org.openjdk.jmh.runner.options.VerboseMode;
 
-/** That the benchmarks run, each for a moment in this JVM; their figures here mean nothing. */
+/**
+ * That the benchmarks run, each for a moment in this JVM and in a small cluster; their figures here
+ * mean nothing.
+ */
 final class BenchmarksTest {
   @Test
   void everyBenchmarkRunsWithoutAnError() throws RunnerException {
@@ -23,6 +26,8 @@ final class BenchmarksTest {
                     .warmupIterations(0)
                     .measurementIterations(1)
                     .measurementTime(TimeValue.milliseconds(10))
+                    .param("volumes", "200")
+                    .param("nodes", "10")
                     .shouldFailOnError(true)
                     .verbosity(VerboseMode.SILENT)
                     .build())

@@ -15,7 +15,13 @@ final class PlanBenchmarkTest {
   private static final int NODES = 10;
 
   private final PlanBenchmark benchmark = new PlanBenchmark();
-  private final PlanBenchmark.Cluster cluster = new PlanBenchmark.Cluster(VOLUMES, NODES);
+  private final PlanBenchmark.Cluster cluster = new PlanBenchmark.Cluster();
+
+  PlanBenchmarkTest() {
+    cluster.volumes = VOLUMES;
+    cluster.nodes = NODES;
+    cluster.fill();
+  }
 
   private static List<Action> actions(List<Plan> plans) {
     return plans.stream().flatMap(plan -> plan.actions().stream()).toList();
