@@ -16,6 +16,9 @@ import picocli.CommandLine;
 
 /** What holds of every command there is. */
 final class CommandTreeTest {
+  /** To look at and to execute, again and again: a tree of all commands takes long to make. */
+  private static final CommandLine WHOLE = Longhorn.wholeCommandLine();
+
   private final StringWriter out = new StringWriter();
   private final StringWriter err = new StringWriter();
 
@@ -35,7 +38,7 @@ final class CommandTreeTest {
   /** The words of every command but {@code help}, which explains itself otherwise. */
   static Stream<String> commands() {
     List<String> found = new ArrayList<>();
-    collect(Longhorn.wholeCommandLine(), "", found);
+    collect(WHOLE, "", found);
     return found.stream();
   }
 
@@ -58,7 +61,7 @@ final class CommandTreeTest {
   @ParameterizedTest(name = "longhorn {0}")
   @MethodSource("commands")
   void everyCommandExplainsItselfAndItsOptions(String words) {
-    CommandLine command = Longhorn.wholeCommandLine();
+    CommandLine command = WHOLE;
     for (String word : words.isEmpty() ? List.<String>of() : Arrays.asList(words.split(" "))) {
       command = command.getSubcommands().get(word);
     }
@@ -110,7 +113,7 @@ final class CommandTreeTest {
     String said = out.toString() + err;
     out.getBuffer().setLength(0);
     err.getBuffer().setLength(0);
-    assertThat(run(words, _ -> Longhorn.wholeCommandLine())).isEqualTo(code);
+    assertThat(run(words, _ -> WHOLE)).isEqualTo(code);
     assertThat(out.toString() + err).isEqualTo(said);
   }
 
