@@ -86,9 +86,7 @@ final class SessionRig {
     }
     if (taken > 0) {
       moves++;
-      for (int i = taken; i < tail; i++) {
-        buffer.put(i - taken, buffer.get(i));
-      }
+      buffer.put(0, buffer, taken, tail - taken);
       tail -= taken;
     }
   }
