@@ -35,6 +35,11 @@ final class StoreFixture {
   private static final ValueLayout.OfInt U32 =
       ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+  /** One request after the other in all tests: thousands of fixtures are made by some. */
+  private static final MemorySegment DATA = Arena.global().allocate(ReplicaStore.SPAN_BYTES, 4096);
+
+  private static final MemorySegment CRCS = Arena.global().allocate(4 * 512, 8);
+
   final FileLayer files;
   final Path directory;
   final long sizeBytes;
@@ -43,8 +48,6 @@ final class StoreFixture {
   DiskPool pool = DiskPool.inline();
   ReplicaStore store;
   private long openings;
-  private final MemorySegment data = Arena.ofAuto().allocate(ReplicaStore.SPAN_BYTES, 4096);
-  private final MemorySegment crcs = Arena.ofAuto().allocate(4 * 512, 8);
   private final Crc32c crc = new Crc32c();
 
   StoreFixture(FileLayer files, long sizeBytes) {
@@ -112,8 +115,8 @@ final class StoreFixture {
   Request ranged(int layer, long block, int blocks) {
     Request request = new Request();
     request.range(layer, block * BLOCK, blocks * BLOCK);
-    request.data(data, 0);
-    request.crcs(crcs, 0);
+    request.data(DATA, 0);
+    request.crcs(CRCS, 0);
     return request;
   }
 
@@ -124,11 +127,11 @@ final class StoreFixture {
   IoError write(int layer, long block, int blocks, long version) {
     for (int i = 0; i < blocks; i++) {
       if (version == 0) {
-        data.asSlice((long) i * BLOCK, BLOCK).fill((byte) 0);
+        DATA.asSlice((long) i * BLOCK, BLOCK).fill((byte) 0);
       } else {
-        pattern(data, (long) i * BLOCK, block + i, version);
+        pattern(DATA, (long) i * BLOCK, block + i, version);
       }
-      crcs.set(U32, 4L * i, crc.of(data.asByteBuffer(), i * BLOCK, BLOCK));
+      CRCS.set(U32, 4L * i, crc.of(DATA.asByteBuffer(), i * BLOCK, BLOCK));
     }
     Request request = ranged(layer, block, blocks);
     store.write(request);
@@ -198,18 +201,18 @@ final class StoreFixture {
   /** Clears all bits of the volume. */
   IoError clearAll() {
     int regions = (store.regionCount() + 7) / 8 * 8;
-    data.asSlice(0, regions / 8).fill((byte) -1);
+    DATA.asSlice(0, regions / 8).fill((byte) -1);
     Request request = new Request();
-    store.clearIntent(0, regions, data, 0, request);
+    store.clearIntent(0, regions, DATA, 0, request);
     return ended(request);
   }
 
   List<Integer> dirtyRegions() {
     int regions = (store.regionCount() + 7) / 8 * 8;
-    store.readIntent(0, regions, data, 0);
+    store.readIntent(0, regions, DATA, 0);
     List<Integer> dirty = new ArrayList<>();
     for (int i = 0; i < regions; i++) {
-      if (IntentBitmap.isIn(data, 0, i)) {
+      if (IntentBitmap.isIn(DATA, 0, i)) {
         dirty.add(i);
       }
     }
@@ -241,10 +244,10 @@ final class StoreFixture {
     Request request = ranged(layer, block, 1);
     store.read(request);
     assertThat(ended(request)).isEqualTo(IoError.OK);
-    assertThat(crcs.get(U32, 0))
+    assertThat(CRCS.get(U32, 0))
         .as("checksum of block %d in layer %d", block, layer)
-        .isEqualTo(crc.of(data.asByteBuffer(), 0, BLOCK));
-    return data.asSlice(0, BLOCK).toArray(ValueLayout.JAVA_BYTE);
+        .isEqualTo(crc.of(DATA.asByteBuffer(), 0, BLOCK));
+    return DATA.asSlice(0, BLOCK).toArray(ValueLayout.JAVA_BYTE);
   }
 
   /** The checksum that the store has for a block, whatever the data is. */
@@ -252,7 +255,7 @@ final class StoreFixture {
     Request request = ranged(layer, block, 1);
     store.read(request);
     assertThat(ended(request)).isEqualTo(IoError.OK);
-    return crcs.get(U32, 0);
+    return CRCS.get(U32, 0);
   }
 
   /** State and 16 bytes of hash of each block. */
@@ -260,7 +263,7 @@ final class StoreFixture {
     Request request = ranged(layer, block, blocks);
     store.blockHashes(request);
     assertThat(ended(request)).isEqualTo(IoError.OK);
-    return data.asSlice(0, request.resultBytes()).toArray(ValueLayout.JAVA_BYTE);
+    return DATA.asSlice(0, request.resultBytes()).toArray(ValueLayout.JAVA_BYTE);
   }
 
   /** Lengths and states of the extents that one answer has. */
@@ -270,7 +273,7 @@ final class StoreFixture {
     assertThat(ended(request)).isEqualTo(IoError.OK);
     List<int[]> extents = new ArrayList<>();
     for (int at = 0; at < request.resultBytes(); at += 8) {
-      extents.add(new int[] {data.get(U32, at), data.get(U32, at + 4)});
+      extents.add(new int[] {DATA.get(U32, at), DATA.get(U32, at + 4)});
     }
     return extents;
   }
