@@ -25,19 +25,22 @@ final class RulesPage {
   private final Path repository;
   private final Path sources;
 
-  /** From the sources of a module of the repository. */
+  /** From the sources of a module of the repository and of its simulator. */
   RulesPage(Path repository, Path module) {
     this.repository = repository;
     sources = module.resolve("src");
     owners = SourceFolder.below(sources.resolve("main"), ".java").cited();
     tests = new TreeMap<>();
     for (String ending : List.of(".java", ".scenario", ".csv")) {
-      SourceFolder.below(sources.resolve("test"), ending)
-          .without("docs")
-          .without("mutations")
-          .named()
-          .forEach(
-              (rule, files) -> tests.computeIfAbsent(rule, _ -> new TreeSet<>()).addAll(files));
+      for (Path folder :
+          List.of(sources.resolve("test"), module.resolve("simulator").resolve("src"))) {
+        SourceFolder.below(folder, ending)
+            .without("docs")
+            .without("mutations")
+            .named()
+            .forEach(
+                (rule, files) -> tests.computeIfAbsent(rule, _ -> new TreeSet<>()).addAll(files));
+      }
     }
   }
 

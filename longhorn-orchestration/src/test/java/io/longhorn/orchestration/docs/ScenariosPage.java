@@ -38,11 +38,16 @@ final class ScenariosPage {
 
   /** From the files of the module in whose folder this runs. */
   ScenariosPage(Path repository) {
-    SourceFolder.below(Path.of("src", "test", "scenarios"), ".scenario")
+    SourceFolder.below(Path.of("simulator", "src", "test", "scenarios"), ".scenario")
         .files()
         .forEach((path, text) -> scenarios.put(SourceFolder.nameOf(path), text));
     for (String module :
-        List.of("longhorn-api", "longhorn-replica", "longhorn-engine", "longhorn-orchestration")) {
+        List.of(
+            "longhorn-api",
+            "longhorn-replica",
+            "longhorn-engine",
+            "longhorn-orchestration",
+            "longhorn-orchestration/simulator")) {
       SourceFolder.below(repository.resolve(module).resolve("src").resolve("test"), ".java")
           .files()
           .forEach((path, text) -> tests.put(SourceFolder.nameOf(path), text));
@@ -63,7 +68,7 @@ final class ScenariosPage {
         Made from the scenario files and `src/test/docs/scenarios.txt` by `PagesTest`; `./build -pl \
         longhorn-orchestration test -Dtest=PagesTest -Ddocs.rewrite` writes it anew. "Here" is what \
         the file expects and the build checks, not what somebody remembers. The files are in \
-        `longhorn-orchestration/src/test/scenarios`.
+        `longhorn-orchestration/simulator/src/test/scenarios`.
         """);
     try {
       for (String line : Files.readAllLines(Path.of("src", "test", "docs", "scenarios.txt"))) {
@@ -109,7 +114,11 @@ final class ScenariosPage {
         shown.add(one);
         sources.add(scenarios.get(one));
         cells.add(
-            "[" + one + "](../longhorn-orchestration/src/test/scenarios/" + one + ".scenario)");
+            "["
+                + one
+                + "](../longhorn-orchestration/simulator/src/test/scenarios/"
+                + one
+                + ".scenario)");
       } else if (matcher.matches()) {
         Optional<String> test = testIn(matcher.group(1), matcher.group(2));
         test.ifPresentOrElse(

@@ -38,9 +38,12 @@ record SourceFolder(SortedMap<String, String> files) {
     files = Collections.unmodifiableSortedMap(new TreeMap<>(files));
   }
 
-  /** Every file below that ends so. */
+  /** Every file below that ends so, if there is such a folder. */
   static SourceFolder below(Path folder, String ending) {
     TreeMap<String, String> files = new TreeMap<>();
+    if (!Files.exists(folder)) {
+      return new SourceFolder(files);
+    }
     try (Stream<Path> found = Files.walk(folder)) {
       for (Path file : found.filter(path -> path.toString().endsWith(ending)).toList()) {
         files.put(folder.relativize(file).toString(), Files.readString(file));
