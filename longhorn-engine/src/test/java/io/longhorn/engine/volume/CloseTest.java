@@ -65,6 +65,8 @@ final class CloseTest {
   /** The one took away from the other that it waited for requests to end. */
   @Test
   void aSnapshotThatIsBeingTakenIsThereWhenTheVolumeIsClosed() {
+    // Waits until the members have been made equal, which flushes them too.
+    engine.snapshot("first", true).orTimeout(60, TimeUnit.SECONDS).join();
     replicas.stopAt(0, FrameType.FLUSH);
     CompletableFuture<Void> snapshot = engine.snapshot("last", true);
     RealReplicas.until("it is being taken", () -> replicas.isStopped(0));
