@@ -1,21 +1,30 @@
 package io.longhorn.api.process;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.util.Collections;
 import java.util.Optional;
 
 /**
  * The two functions of the C library that this package calls. Best effort: where a function is not
  * there, or native access is denied, the call is left out.
+ *
+ * <p>Both are called in the one shape that the replica's system calls have, since the linker makes
+ * its code once for each shape, and that is a good part of what a process needs to start: every
+ * argument is a 64-bit number, in the registers where x86_64 and aarch64 have a narrower or a
+ * variable one too, and errno is captured, though nobody here looks at it.
  */
 final class SystemCall {
   /** What prctl's and setsid's callers see when nothing was called. */
   static final int NOT_CALLED = -1;
 
-  private static final int PR_SET_PDEATHSIG = 1;
+  private static final int ARGUMENTS = 5;
+  private static final long PR_SET_PDEATHSIG = 1;
   private static final long SIGKILL = 9;
 
   private SystemCall() {}
@@ -25,56 +34,42 @@ final class SystemCall {
    * lives. Returns 0 if that is so.
    */
   static int dieWithParent() {
-    if (!isLinux()) {
-      return NOT_CALLED;
-    }
-    Optional<MethodHandle> prctl =
-        link(
-            "prctl",
-            FunctionDescriptor.of(
-                ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG),
-            Linker.Option.firstVariadicArg(1));
-    if (prctl.isEmpty()) {
-      return NOT_CALLED;
-    }
-    try {
-      return (int) prctl.get().invokeExact(PR_SET_PDEATHSIG, SIGKILL);
-    } catch (Throwable e) {
-      throw broken(e);
-    }
+    boolean isLinux = System.getProperty("os.name", "").equals("Linux");
+    return isLinux ? call("prctl", PR_SET_PDEATHSIG, SIGKILL) : NOT_CALLED;
   }
 
   /** Begins a session; returns its id, or {@link #NOT_CALLED} if the process leads a group. */
   static int beginSession() {
-    Optional<MethodHandle> setsid = link("setsid", FunctionDescriptor.of(ValueLayout.JAVA_INT));
-    if (setsid.isEmpty()) {
+    return call("setsid", 0, 0);
+  }
+
+  private static int call(String name, long first, long second) {
+    Optional<MethodHandle> function = link(name);
+    if (function.isEmpty()) {
       return NOT_CALLED;
     }
-    try {
-      return (int) setsid.get().invokeExact();
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment errno = arena.allocate(Linker.Option.captureStateLayout());
+      return (int) (long) function.get().invokeExact(errno, first, second, 0L, 0L, 0L);
     } catch (Throwable e) {
-      throw broken(e);
+      throw new AssertionError("a system call could not be made", e);
     }
   }
 
   @SuppressWarnings("restricted")
-  private static Optional<MethodHandle> link(
-      String name, FunctionDescriptor shape, Linker.Option... options) {
+  private static Optional<MethodHandle> link(String name) {
+    FunctionDescriptor shape =
+        FunctionDescriptor.of(
+            ValueLayout.JAVA_LONG,
+            Collections.nCopies(ARGUMENTS, ValueLayout.JAVA_LONG).toArray(MemoryLayout[]::new));
     try {
       Linker linker = Linker.nativeLinker();
       Optional<MemorySegment> address = linker.defaultLookup().find(name);
-      return address.map(function -> linker.downcallHandle(function, shape, options));
+      return address.map(function ->
+          linker.downcallHandle(function, shape, Linker.Option.captureCallState("errno")));
     } catch (IllegalCallerException | UnsupportedOperationException _) {
       // The one who started this JVM denied it, or this machine has no linker.
       return Optional.empty();
     }
-  }
-
-  private static boolean isLinux() {
-    return System.getProperty("os.name", "").equals("Linux");
-  }
-
-  private static AssertionError broken(Throwable thrown) {
-    return new AssertionError("a system call could not be made", thrown);
   }
 }
