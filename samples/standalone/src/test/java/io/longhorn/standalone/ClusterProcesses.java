@@ -35,7 +35,7 @@ public final class ClusterProcesses {
   /** For anything that is to come about; a machine with too much to do needs a part of it. */
   private static final Duration PATIENCE = Duration.ofMinutes(2);
 
-  private static final String LAUNCHER =
+  static final String LAUNCHER =
       VolumeProcesses.RUNTIME.resolve("bin").resolve("longhorn").toString();
   private static final ObjectMapper JSON = new ObjectMapper();
 

@@ -91,14 +91,11 @@ final class VolumeProcesses {
 
   /** The words that start a replica process. */
   static List<String> replicaCommand(String... words) {
-    return command("replica", "io.longhorn.replica/io.longhorn.replica.main.ReplicaMain", words);
+    return command("replica", words);
   }
 
-  private static List<String> command(String role, String main, String... words) {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.add("@" + RUNTIME.resolve(role + ".options"));
-    command.addAll(List.of("--module-path", RUNTIME.resolve("lib").toString(), "--module", main));
+  private static List<String> command(String role, String... words) {
+    List<String> command = withJava(ClusterProcesses.LAUNCHER, role);
     command.addAll(Arrays.asList(words));
     return command;
   }
@@ -134,13 +131,7 @@ final class VolumeProcesses {
     }
     words.addAll(List.of("--nbd", "unix:" + bench.home().resolve("nbd.sock")));
     words.addAll(Arrays.asList(options));
-    engine =
-        bench.start(
-            "engine",
-            command(
-                "engine",
-                "io.longhorn.engine/io.longhorn.engine.main.EngineMain",
-                words.toArray(String[]::new)));
+    engine = bench.start("engine", command("engine", words.toArray(String[]::new)));
     uri = engine.await("serving ").substring("serving ".length());
     return engine;
   }

@@ -7,8 +7,11 @@ import io.longhorn.standalone.process.Cluster.Links;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.UUID;
@@ -104,12 +107,15 @@ class BadInputIT {
   }
 
   @Test
-  void aSocketThatSomebodyListensOnIsRefusedByTheEngine() {
+  void aSocketThatSomebodyListensOnIsRefusedByTheEngine() throws IOException {
     cluster.startReplicas();
-    LonghornProcess first = cluster.startEngine();
-    String socket = first.awaitLine("^serving .*socket=(.*)");
-    LonghornProcess second = cluster.startEngine("--nbd", "unix:" + socket);
-    assertRefused(second, "socket .* in use|listens");
+    // Not another engine of the volume: the second one takes that over, and its socket goes.
+    Path socket = home.resolve("taken.sock");
+    try (ServerSocketChannel taken = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      taken.bind(UnixDomainSocketAddress.of(socket));
+      LonghornProcess engine = cluster.startEngine("--nbd", "unix:" + socket);
+      assertRefused(engine, "socket .* in use|listens");
+    }
   }
 
   @Test

@@ -40,23 +40,23 @@ final class LonghornProcess implements AutoCloseable {
   }
 
   static LonghornProcess replica(String... words) {
-    return start("replica", "io.longhorn.replica/io.longhorn.replica.main.ReplicaMain", words);
+    return start("replica", words);
   }
 
   static LonghornProcess engine(String... words) {
-    return start("engine", "io.longhorn.engine/io.longhorn.engine.main.EngineMain", words);
+    return start("engine", words);
   }
 
-  private static LonghornProcess start(String name, String main, String... words) {
+  private static LonghornProcess start(String name, String... words) {
     assertThat(RUNTIME).as("the runtime directory, made by the package phase").isDirectory();
     List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.add("@" + RUNTIME.resolve(name + ".options"));
-    command.addAll(List.of("--module-path", RUNTIME.resolve("lib").toString()));
-    command.addAll(List.of("--module", main));
+    command.add(RUNTIME.resolve("bin").resolve("longhorn").toString());
+    command.add(name);
     command.addAll(Arrays.asList(words));
+    ProcessBuilder builder = new ProcessBuilder(command);
+    builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
     try {
-      return new LonghornProcess(name, new ProcessBuilder(command).start());
+      return new LonghornProcess(name, builder.start());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
