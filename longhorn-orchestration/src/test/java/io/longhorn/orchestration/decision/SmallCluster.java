@@ -68,9 +68,26 @@ public final class SmallCluster {
     public SortedSet<ReplicaId> used = new TreeSet<>();
 
     Child(String uuid, long number) {
-      this.uuid = uuid;
-      id = new EngineId(new UUID(8, number));
+      this(uuid, new EngineId(new UUID(8, number)));
       pid = number;
+    }
+
+    private Child(String uuid, EngineId id) {
+      this.uuid = uuid;
+      this.id = id;
+    }
+
+    private Child copy() {
+      Child copy = new Child(uuid, id);
+      copy.state = state;
+      copy.pid = pid;
+      copy.message = message;
+      copy.isStandby = isStandby;
+      copy.isActive = isActive;
+      copy.hasOpened = hasOpened;
+      copy.image = image;
+      copy.used = new TreeSet<>(used);
+      return copy;
     }
 
     public boolean isOver() {
@@ -108,6 +125,17 @@ public final class SmallCluster {
     Host(String node, String manager) {
       this.node = node;
       this.manager = manager;
+    }
+
+    private Host copy() {
+      Host copy = new Host(node, manager);
+      copy.isAlive = isAlive;
+      copy.isFrozen = isFrozen;
+      copy.pid = pid;
+      processes.forEach((name, process) -> copy.processes.put(name, process.copy()));
+      copy.late.addAll(late);
+      copy.seen = seen;
+      return copy;
     }
 
     public void die() {
@@ -170,6 +198,29 @@ public final class SmallCluster {
       put(manager(name, InstanceManager.State.STOPPED, 0));
       hosts.put(name, new Host(name, managerName(name)));
     }
+  }
+
+  /** Another cluster that is now as this one is. */
+  public SmallCluster copy() {
+    SmallCluster copy = new SmallCluster(0);
+    copy.objects.clear();
+    copy.objects.putAll(objects);
+    hosts.forEach((name, host) -> copy.hosts.put(name, host.copy()));
+    otherHosts.forEach((name, host) -> copy.otherHosts.put(name, host.copy()));
+    copy.kube.putAll(kube);
+    copy.directories.addAll(directories);
+    copy.told.addAll(told);
+    copy.capabilities.retainAll(capabilities);
+    copy.isIdTold = isIdTold;
+    copy.broken.addAll(broken);
+    copy.swapError = swapError;
+    copy.isSwapSlow = isSwapSlow;
+    copy.swaps.putAll(swaps);
+    copy.swapping.putAll(swapping);
+    copy.isStopping = isStopping;
+    copy.nowMillis = nowMillis;
+    copy.counter = counter;
+    return copy;
   }
 
   private static EngineImage image(String name, SortedSet<String> nodes) {

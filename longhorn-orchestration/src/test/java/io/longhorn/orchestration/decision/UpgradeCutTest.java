@@ -77,31 +77,46 @@ final class UpgradeCutTest {
   /** How many cuts there are. */
   private static int cutEverywhere(Story story, Then then) {
     int cuts = 0;
-    for (int round = 0; ; round++) {
-      int writes = new Run(story).writesOf(round);
-      if (writes < 0) {
-        return cuts;
-      }
+    int round = 0;
+    Run uncut = new Run(story);
+    do {
+      int writes = uncut.copy().writes();
       for (int cut = 0; cut <= writes; cut += then.stride) {
         String where =
             story + ", cut in round " + round + " after " + cut + " writes, then " + then;
-        new Run(story).run(round, cut, then, where);
+        uncut.copy().run(cut, then, where);
         cuts++;
       }
-    }
+      round++;
+    } while (uncut.round());
+    return cuts;
   }
 
   /** One run of a story. */
   private static final class Run {
     private final Story story;
-    private final SmallCluster cluster = UpgradeFacts.attached();
-    private final SortedSet<String> directories = new TreeSet<>(cluster.directories);
+    private final SmallCluster cluster;
+    private final SortedSet<String> directories = new TreeSet<>();
     private boolean isTurned;
 
     Run(Story story) {
-      this.story = story;
+      this(story, UpgradeFacts.attached());
+      directories.addAll(cluster.directories);
       UpgradeFacts.want(cluster, "v2");
       cluster.isSwapSlow = story == Story.ROLLBACK_BEFORE;
+    }
+
+    private Run(Story story, SmallCluster cluster) {
+      this.story = story;
+      this.cluster = cluster;
+    }
+
+    /** One that goes on by itself from where this one is. */
+    private Run copy() {
+      Run copy = new Run(story, cluster.copy());
+      copy.directories.addAll(directories);
+      copy.isTurned = isTurned;
+      return copy;
     }
 
     private static List<Action> writes(List<Action> plan) {
@@ -129,21 +144,13 @@ final class UpgradeCutTest {
       }
     }
 
-    /** How much the plan of a round writes; -1 if all is done before. */
-    private int writesOf(int round) {
-      for (int i = 0; i < round; i++) {
-        if (!round()) {
-          return -1;
-        }
-      }
+    /** How much the plan of the next round writes. */
+    private int writes() {
       turn();
       return writes(cluster.plan()).size();
     }
 
-    private void run(int round, int cut, Then then, String where) {
-      for (int i = 0; i < round; i++) {
-        round();
-      }
+    private void run(int cut, Then then, String where) {
       turn();
       cluster.nowMillis += 10;
       // Cut off: what comes after is not stored, and nothing is asked of anybody.

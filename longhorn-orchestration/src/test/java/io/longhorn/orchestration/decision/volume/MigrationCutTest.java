@@ -83,11 +83,10 @@ final class MigrationCutTest {
     String whole = new Run(story).whole();
     int cuts = 0;
     int pairs = 0;
-    for (int round = 0; ; round++) {
-      int writes = new Run(story).writesOf(round);
-      if (writes < 0) {
-        break;
-      }
+    int round = 0;
+    Run uncut = new Run(story);
+    do {
+      int writes = uncut.copy().writes();
       for (int cut = 0; cut <= writes; cut++) {
         for (Then then : Then.values()) {
           if (then != Then.NOTHING && !IS_EVERYTHING && ++pairs % 3 != 0) {
@@ -95,8 +94,8 @@ final class MigrationCutTest {
           }
           String where =
               story + ", cut in round " + round + " after " + cut + " writes, then " + then;
-          Run run = new Run(story);
-          run.cut(round, cut, then, where);
+          Run run = uncut.copy();
+          run.cut(cut, then, where);
           run.assertWhole(where);
           if (then == Then.NOTHING) {
             assertThat(run.ended).as(where).isEqualTo(whole);
@@ -104,7 +103,8 @@ final class MigrationCutTest {
         }
         cuts++;
       }
-    }
+      round++;
+    } while (uncut.cluster.round());
     assertThat(cuts).as(rules).isGreaterThanOrEqualTo(cutsAtLeast);
   }
 
@@ -150,12 +150,17 @@ final class MigrationCutTest {
 
   /** One run of a story. */
   private static final class Run {
-    private final SmallCluster cluster = new SmallCluster(3);
+    private final SmallCluster cluster;
     private final SortedSet<String> directories = new TreeSet<>();
     private String ended = "";
 
+    private Run(SmallCluster cluster) {
+      this.cluster = cluster;
+    }
+
     /** A volume that nobody wants yet. */
     Run() {
+      this(new SmallCluster(3));
       settle("nodes");
       cluster.create("v", 3, true);
       settle("created");
@@ -184,6 +189,13 @@ final class MigrationCutTest {
       }
     }
 
+    /** One that goes on by itself from where this one is. */
+    private Run copy() {
+      Run copy = new Run(cluster.copy());
+      copy.directories.addAll(directories);
+      return copy;
+    }
+
     private void attachCsi(String node) {
       cluster.nowMillis++;
       cluster.attachCsi("v", node);
@@ -195,13 +207,8 @@ final class MigrationCutTest {
           .toList();
     }
 
-    /** How much the plan of a round writes; -1 if all is done before. */
-    private int writesOf(int round) {
-      for (int i = 0; i < round; i++) {
-        if (!cluster.round()) {
-          return -1;
-        }
-      }
+    /** How much the plan of the next round writes. */
+    private int writes() {
       return writes(cluster.plan()).size();
     }
 
@@ -212,10 +219,7 @@ final class MigrationCutTest {
       return ended;
     }
 
-    private void cut(int round, int cut, Then then, String where) {
-      for (int i = 0; i < round; i++) {
-        cluster.round();
-      }
+    private void cut(int cut, Then then, String where) {
       cluster.nowMillis += 10;
       // What comes after is not stored, and nothing is asked of anybody.
       cluster.store(writes(cluster.plan()).subList(0, cut));
