@@ -205,14 +205,17 @@ public final class ClaimCore {
    * acknowledged meanwhile would be missing on it.
    */
   public SortedSet<ReplicaId> requiredMembers() {
-    SortedSet<ReplicaId> required = new TreeSet<>();
-    if (hasGeneration()) {
-      required.addAll(present(committed).members());
-      if (rules.holds(Rule.K6)) {
-        required.addAll(joining);
-        store.undecided().ifPresent(record -> required.addAll(record.membership().members()));
-      }
+    if (!hasGeneration()) {
+      return Collections.emptySortedSet();
     }
+    SortedSet<ReplicaId> members = present(committed).members();
+    Optional<VolumeRecord> undecided = store.undecided();
+    if ((joining.isEmpty() && undecided.isEmpty()) || !rules.holds(Rule.K6)) {
+      return members;
+    }
+    SortedSet<ReplicaId> required = new TreeSet<>(members);
+    required.addAll(joining);
+    undecided.ifPresent(record -> required.addAll(record.membership().members()));
     return required;
   }
 

@@ -22,6 +22,7 @@ import java.nio.ByteBuffer;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
@@ -113,34 +114,33 @@ final class EngineRangeOps implements Members, Regions {
   }
 
   private int slotOf(ReplicaId id) {
-    int free = -1;
     for (int i = 0; i < slots.length; i++) {
-      ReplicaId there = slots[i];
-      if (id.equals(there)) {
+      if (id.equals(slots[i])) {
         return i;
       }
-      boolean isFree =
-          there == null
-              || (!linked.containsKey(there) && !engine.requiredMembers().contains(there));
-      free = free < 0 && isFree ? i : free;
+    }
+    int free = 0;
+    while (isTaken(slots[free])) {
+      free++;
     }
     slots[free] = id;
     return free;
   }
 
+  private boolean isTaken(@Nullable ReplicaId there) {
+    return there != null && (linked.containsKey(there) || engine.requiredMembers().contains(there));
+  }
+
   /** The sets in force, the committed one, or who returns may have changed. */
   void setsChanged() {
     int receiving = mask(engine.upkeep().receiving());
-    int readable = mask(engine.committed(engine.requiredMembers()));
+    SortedSet<ReplicaId> required = engine.requiredMembers();
+    int readable = mask(engine.committed(required));
     if (world.knobs.does(Sabotage.ENGINE_COPIES_FROM_ANYBODY)) {
       readable |= receiving;
     }
     List<Integer> sets =
-        List.of(
-            mask(engine.requiredMembers()),
-            readable,
-            receiving,
-            mask(engine.upkeep().preferredSources()));
+        List.of(mask(required), readable, receiving, mask(engine.upkeep().preferredSources()));
     if (!sets.equals(lastSets)) {
       lastSets = sets;
       core.preferSources(sets.get(3));

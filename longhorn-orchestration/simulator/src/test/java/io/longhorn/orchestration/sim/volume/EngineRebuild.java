@@ -12,7 +12,6 @@ import java.util.Optional;
 import java.util.SortedMap;
 import java.util.SortedSet;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -90,12 +89,18 @@ final class EngineRebuild {
       stopFilling("not wanted any more");
       failures.remove(was);
     }
-    SortedSet<ReplicaId> unknown = new TreeSet<>(configured);
-    unknown.removeAll(known.get().members());
-    unknown.removeAll(known.get().leftAt().keySet());
-    unknown.removeAll(failures.keySet());
-    boolean isStale = !unknown.isEmpty() || !configured.containsAll(known.get().leftAt().keySet());
-    if (isStale && !isLooking) {
+    if (isLooking) {
+      return;
+    }
+    MembershipRecord record = known.get();
+    boolean isStale =
+        configured.stream()
+                .anyMatch(id ->
+                    !record.members().contains(id)
+                        && !record.leftAt().containsKey(id)
+                        && !failures.containsKey(id))
+            || !configured.containsAll(record.leftAt().keySet());
+    if (isStale) {
       isLooking = true;
       engine.inBackground(LOOK_NANOS, () -> engine.store().look(this::tidy));
       // The answer may be lost: then it is looked at again.

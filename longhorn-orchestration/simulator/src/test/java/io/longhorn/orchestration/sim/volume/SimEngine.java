@@ -28,6 +28,7 @@ import io.longhorn.orchestration.sim.world.SimScheduler.Timer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -953,7 +954,7 @@ public final class SimEngine extends SimProcess {
   }
 
   SortedSet<ReplicaId> configured() {
-    return new TreeSet<>(ports.keySet());
+    return Collections.unmodifiableSortedSet(ports.navigableKeySet());
   }
 
   // ---- what it says -----------------------------------------------------------------------------
