@@ -103,7 +103,7 @@ final class ManyVolumes {
   }
 
   private InstanceView start(String name, int node) {
-    long pid = 100_000L + view.objects().size();
+    long pid = 100_000L + instances.get(node).size();
     String uuid = new UUID(node, pid).toString();
     instances
         .get(node)

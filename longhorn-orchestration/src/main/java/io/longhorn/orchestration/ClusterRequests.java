@@ -145,7 +145,7 @@ final class ClusterRequests {
     requests.run(draft -> {
       if (value.isEmpty()) {
         ObjectKey stored = Settings.setting(key, value).key();
-        if (draft.view().objects().containsKey(stored)) {
+        if (draft.view().find(stored).isPresent()) {
           requests.remove(stored);
         }
         return;

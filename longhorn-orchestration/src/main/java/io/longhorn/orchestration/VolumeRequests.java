@@ -170,8 +170,10 @@ final class VolumeRequests {
   void removeUnfinished() {
     requests.run(draft -> {
       TreeSet<String> volumes = new TreeSet<>();
-      for (ClusterObject object : draft.view().objects().values()) {
-        volumes.add(ClusterView.volumeOf(object.key()));
+      for (ObjectKind kind : ObjectKind.values()) {
+        for (ClusterObject object : draft.view().all(kind, ClusterObject.class)) {
+          volumes.add(ClusterView.volumeOf(object.key()));
+        }
       }
       volumes.remove("");
       volumes.removeAll(draft.view().volumeNames());
@@ -186,7 +188,7 @@ final class VolumeRequests {
     view.replicasOf(volume).values().forEach(replica -> parts.add(replica.key()));
     parts.add(new ObjectKey(ObjectKind.VOLUME_ATTACHMENT, volume));
     parts.add(new ObjectKey(ObjectKind.MEMBERSHIP, volume));
-    parts.stream().filter(key -> view.objects().containsKey(key)).forEach(requests::remove);
+    parts.stream().filter(key -> view.find(key).isPresent()).forEach(requests::remove);
   }
 
   void delete(String name) {

@@ -23,8 +23,7 @@ public record ObjectKey(ObjectKind kind, String name) implements Comparable<Obje
 
   @Override
   public int compareTo(ObjectKey other) {
-    int byKind = kind.compareTo(other.kind);
-    return byKind != 0 ? byKind : name.compareTo(other.name);
+    return kind == other.kind ? name.compareTo(other.name) : kind.compareTo(other.kind);
   }
 
   @Override

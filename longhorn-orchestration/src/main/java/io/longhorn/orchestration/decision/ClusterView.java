@@ -9,8 +9,10 @@ import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Replica;
 import io.longhorn.api.cluster.Setting;
 import io.longhorn.api.cluster.Volume;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -29,7 +31,10 @@ import java.util.TreeSet;
  * <p>One owner thread. A plan reads it and changes nothing.
  */
 public final class ClusterView {
-  private final TreeMap<ObjectKey, ClusterObject> objects = new TreeMap<>();
+  /** By kind, then name. */
+  private final EnumMap<ObjectKind, SortedMap<String, ClusterObject>> objects =
+      new EnumMap<>(ObjectKind.class);
+
   private final TreeMap<String, SortedMap<String, Engine>> enginesByVolume = new TreeMap<>();
   private final TreeMap<String, SortedMap<String, Replica>> replicasByVolume = new TreeMap<>();
   private final TreeMap<String, SortedMap<String, Replica>> replicasByNode = new TreeMap<>();
@@ -64,6 +69,9 @@ public final class ClusterView {
   public ClusterView(Set<Capability> capabilities) {
     this.capabilities = EnumSet.noneOf(Capability.class);
     this.capabilities.addAll(capabilities);
+    for (ObjectKind kind : ObjectKind.values()) {
+      objects.put(kind, new TreeMap<>());
+    }
   }
 
   /** A cluster with these objects, whose executor can do everything. */
@@ -91,7 +99,7 @@ public final class ClusterView {
 
   /** An object is stored so. */
   public void put(ClusterObject object) {
-    ClusterObject before = objects.put(object.key(), object);
+    ClusterObject before = named(object.kind()).put(object.name(), object);
     if (object.equals(before)) {
       return;
     }
@@ -112,7 +120,7 @@ public final class ClusterView {
 
   /** An object is not stored any more. */
   public void remove(ObjectKey key) {
-    ClusterObject before = objects.remove(key);
+    ClusterObject before = named(key.kind()).remove(key.name());
     if (before != null) {
       // What was seen of it says nothing of another one of this name.
       switch (key.kind()) {
@@ -430,11 +438,6 @@ public final class ClusterView {
     return new Settings(key -> find(ObjectKind.SETTING, key, Setting.class).map(Setting::value));
   }
 
-  /** Every object, by key. */
-  public SortedMap<ObjectKey, ClusterObject> objects() {
-    return Collections.unmodifiableSortedMap(objects);
-  }
-
   /** Names of all volumes. */
   public List<String> volumeNames() {
     return all(ObjectKind.VOLUME, Volume.class).stream().map(Volume::name).toList();
@@ -500,21 +503,29 @@ public final class ClusterView {
 
   /** All objects of a kind, by name. */
   public <T extends ClusterObject> List<T> all(ObjectKind kind, Class<T> type) {
-    return objects.subMap(first(kind), last(kind)).values().stream().map(type::cast).toList();
+    SortedMap<String, ClusterObject> there = named(kind);
+    List<T> all = new ArrayList<>(there.size());
+    for (ClusterObject object : there.values()) {
+      all.add(type.cast(object));
+    }
+    return List.copyOf(all);
   }
 
   /** One object; none for an empty name. */
   public <T extends ClusterObject> Optional<T> find(ObjectKind kind, String name, Class<T> type) {
-    return name.isEmpty()
-        ? Optional.empty()
-        : Optional.ofNullable(objects.get(new ObjectKey(kind, name))).map(type::cast);
+    return Optional.ofNullable(named(kind).get(name)).map(type::cast);
   }
 
-  private static ObjectKey first(ObjectKind kind) {
-    return new ObjectKey(kind, "\0");
+  /** One object. */
+  public Optional<ClusterObject> find(ObjectKey key) {
+    return Optional.ofNullable(named(key.kind()).get(key.name()));
   }
 
-  private static ObjectKey last(ObjectKind kind) {
-    return new ObjectKey(kind, "\uffff");
+  private SortedMap<String, ClusterObject> named(ObjectKind kind) {
+    SortedMap<String, ClusterObject> there = objects.get(kind);
+    if (there == null) {
+      throw new IllegalStateException("no objects of kind " + kind);
+    }
+    return there;
   }
 }

@@ -17,7 +17,6 @@ import io.longhorn.api.cluster.VolumeAttachment;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -151,7 +150,12 @@ public final class Draft {
   }
 
   private Optional<ClusterObject> stored(ObjectKey key) {
-    return stored.computeIfAbsent(key, _ -> view.find(key.kind(), key.name(), ClusterObject.class));
+    Optional<ClusterObject> found = stored.get(key);
+    if (found == null) {
+      found = view.find(key);
+      stored.put(key, found);
+    }
+    return found;
   }
 
   /** One object as it will be; none for an empty name. */
@@ -167,30 +171,24 @@ public final class Draft {
 
   /** All objects of a kind as they will be, by name. As long as the cluster has them. */
   public <T extends ClusterObject> List<T> all(ObjectKind kind, Class<T> type) {
-    TreeMap<String, T> found = new TreeMap<>();
-    view.all(kind, type).forEach(object -> found.put(object.name(), object));
-    return overlaid(found, kind, type, _ -> true);
+    return overlaid(view.all(kind, type), kind, type, _ -> true);
   }
 
   private <T extends ClusterObject> List<T> overlaid(
-      SortedMap<String, T> found, ObjectKind kind, Class<T> type, Predicate<T> belongs) {
-    SortedMap<String, T> now = found;
-    boolean isCopied = false;
-    for (Map.Entry<ObjectKey, @Nullable ClusterObject> change : changed.entrySet()) {
-      if (change.getKey().kind() == kind) {
-        // Copied only where the plan changes it.
-        if (!isCopied) {
-          now = new TreeMap<>(found);
-          isCopied = true;
-        }
-        String name = change.getKey().name();
-        now.remove(name);
-        ClusterObject object = change.getValue();
+      Collection<T> stored, ObjectKind kind, Class<T> type, Predicate<T> belongs) {
+    if (changed.keySet().stream().noneMatch(key -> key.kind() == kind)) {
+      return List.copyOf(stored);
+    }
+    TreeMap<String, T> now = new TreeMap<>();
+    stored.forEach(object -> now.put(object.name(), object));
+    changed.forEach((key, object) -> {
+      if (key.kind() == kind) {
+        now.remove(key.name());
         if (object != null && belongs.test(type.cast(object))) {
-          now.put(name, type.cast(object));
+          now.put(key.name(), type.cast(object));
         }
       }
-    }
+    });
     return List.copyOf(now.values());
   }
 
@@ -211,7 +209,7 @@ public final class Draft {
           new Listing<>(
               volume,
               overlaid(
-                  view.enginesOf(volume),
+                  view.enginesOf(volume).values(),
                   ObjectKind.ENGINE,
                   Engine.class,
                   engine -> engine.spec().volumeName().equals(volume)));
@@ -250,7 +248,7 @@ public final class Draft {
           new Listing<>(
               volume.name(),
               overlaid(
-                  view.replicasOf(volume.name()),
+                  view.replicasOf(volume.name()).values(),
                   ObjectKind.REPLICA,
                   Replica.class,
                   replica -> replica.spec().volumeName().equals(volume.name())));
@@ -292,7 +290,7 @@ public final class Draft {
   /** Instance managers of a node, by name. */
   public List<InstanceManager> managersOn(String node) {
     return overlaid(
-        view.managersOn(node),
+        view.managersOn(node).values(),
         ObjectKind.INSTANCE_MANAGER,
         InstanceManager.class,
         manager -> manager.nodeID().equals(node));
@@ -430,7 +428,7 @@ public final class Draft {
         .sorted((a, b) -> order(a) - order(b))
         .forEach(key -> {
           ClusterObject object = changed.get(key);
-          ClusterObject before = view.objects().get(key);
+          ClusterObject before = view.find(key).orElse(null);
           boolean isSame = object == null ? before == null : object.equals(before);
           if (!isSame) {
             plan.add(object == null ? new Action.Remove(key) : new Action.Put(object));
@@ -461,7 +459,7 @@ public final class Draft {
 
   private boolean isNowSatisfied(ObjectKey key, @Nullable ClusterObject now) {
     return now instanceof VolumeAttachment after
-        && view.objects().get(key) instanceof VolumeAttachment before
+        && view.find(key).orElse(null) instanceof VolumeAttachment before
         && after.tickets().values().stream()
             .filter(ticket -> ticket.satisfied().isTrue())
             .map(ticket -> before.tickets().get(ticket.id()))
@@ -471,7 +469,7 @@ public final class Draft {
   private boolean isNowActive(ObjectKey key, @Nullable ClusterObject now) {
     return now instanceof Replica after
         && after.spec().isActive()
-        && !(view.objects().get(key) instanceof Replica before && before.spec().isActive());
+        && !(view.find(key).orElse(null) instanceof Replica before && before.spec().isActive());
   }
 
   /** Which objects the plan changes. */
