@@ -150,12 +150,7 @@ public final class Draft {
   }
 
   private Optional<ClusterObject> stored(ObjectKey key) {
-    Optional<ClusterObject> found = stored.get(key);
-    if (found == null) {
-      found = view.find(key);
-      stored.put(key, found);
-    }
-    return found;
+    return stored.computeIfAbsent(key, view::find);
   }
 
   /** One object as it will be; none for an empty name. */

@@ -2,9 +2,11 @@ package io.longhorn.orchestration.scenario;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** A thousand random scenarios; {@code ./build sim} plays more. */
+@Tag("long")
 final class RandomScenarioTest {
   private static final long FIRST = 1;
   private static final long SEEDS = 1_000;
