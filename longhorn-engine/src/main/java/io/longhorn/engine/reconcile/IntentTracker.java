@@ -14,10 +14,17 @@ import java.util.Optional;
  *
  * <p>The bookkeeping is four bit sets and a table of counts. {@code candidate} is what was marked
  * when the FLUSH that is being followed began, less what was written since; when it is answered,
- * {@code flushed} gets it. A write takes its regions out of both when it is sent and again when it
- * ends, so only a write that is under way from before the FLUSH until now could be missed: the
- * counts have those, by a hash of the region (a collision only clears later). One FLUSH is followed
- * at a time, the first after each tick.
+ * {@code flushed} gets it, and what is still there at the next tick is {@code ripe}. A write takes
+ * its regions out of all three when it is sent and again when it ends, so only a write that is
+ * under way from before the FLUSH until now could be missed: the counts have those, by a hash of
+ * the place (a collision only clears later). One FLUSH is followed at a time, the first after each
+ * tick.
+ *
+ * <p><b>Marked at once.</b> A replica that sets the first mark in a span sets all of the span, so
+ * that the next writes there wait for no mark. So a write counts here for all regions that it may
+ * have marked: they are marked together, rest together and are cleared together. That this number
+ * is the replica's matters for no promise: a mark that nobody here knows of is never cleared, and
+ * one that a replica does not have is cleared in vain.
  *
  * <p><b>Order at the replica.</b> INTENT_CLEAR and WRITE may pass each other in a replica's
  * threads. No write to a region is under way when its clearing is sent; a replica must let a write
@@ -45,6 +52,7 @@ public final class IntentTracker {
   private static final long NO_FLUSH = 0;
 
   private final RegionMap regions;
+  private final int atOnceShift;
   private final ReconcileRules rules;
   private final RegionBits marked;
   private final RegionBits candidate;
@@ -61,13 +69,21 @@ public final class IntentTracker {
   private boolean isWaiting;
   private RecordStamp validSince = RecordStamp.NONE;
 
-  /** Knows of no marks. */
-  public IntentTracker(RegionMap regions) {
-    this(regions, ReconcileRules.ALL);
+  /**
+   * Knows of no marks.
+   *
+   * @param atOnce how many regions a replica marks together, at a multiple of that: a power of two
+   */
+  public IntentTracker(RegionMap regions, int atOnce) {
+    this(regions, atOnce, ReconcileRules.ALL);
   }
 
-  IntentTracker(RegionMap regions, ReconcileRules rules) {
+  IntentTracker(RegionMap regions, int atOnce, ReconcileRules rules) {
+    if (Integer.bitCount(atOnce) != 1 || atOnce < 0) {
+      throw new IllegalArgumentException("marks of " + atOnce + " regions at once");
+    }
     this.regions = regions;
+    this.atOnceShift = Integer.numberOfTrailingZeros(atOnce);
     this.rules = rules;
     marked = new RegionBits(regions.count());
     candidate = new RegionBits(regions.count());
@@ -84,27 +100,45 @@ public final class IntentTracker {
    */
   public void writeSent(long offset, int length) {
     hasWritten = true;
-    int last = regions.regionOf(offset + length - 1);
-    for (int i = regions.regionOf(offset); i <= last; i++) {
-      marked.set(i);
-      touch(i);
-      clearing.clear(i);
-      underWay[i & (COUNTS - 1)]++;
-    }
+    int first = firstOf(offset);
+    int last = lastOf(offset + length - 1);
+    marked.set(first, last);
+    touch(first, last);
+    clearing.clear(first, last);
+    count(first, last, 1);
   }
 
   /** The same range, once: every member it was sent to has answered or is lost. */
   public void writeEnded(long offset, int length) {
-    int last = regions.regionOf(offset + length - 1);
-    for (int i = regions.regionOf(offset); i <= last; i++) {
-      touch(i);
-      underWay[i & (COUNTS - 1)]--;
+    int first = firstOf(offset);
+    int last = lastOf(offset + length - 1);
+    touch(first, last);
+    count(first, last, -1);
+  }
+
+  /** The first of the regions that are marked together with the one of this byte. */
+  private int firstOf(long offset) {
+    return regions.regionOf(offset) >> atOnceShift << atOnceShift;
+  }
+
+  private int lastOf(long offset) {
+    return Math.min(regions.count(), firstOf(offset) + (1 << atOnceShift)) - 1;
+  }
+
+  private void touch(int first, int last) {
+    candidate.clear(first, last);
+    flushed.clear(first, last);
+    ripe.clear(first, last);
+  }
+
+  private void count(int first, int last, int change) {
+    for (int i = first >> atOnceShift; i <= last >> atOnceShift; i++) {
+      underWay[i & (COUNTS - 1)] += change;
     }
   }
 
-  private void touch(int region) {
-    candidate.clear(region);
-    flushed.clear(region);
+  private boolean isUnderWay(int region) {
+    return underWay[region >> atOnceShift & (COUNTS - 1)] != 0;
   }
 
   /** A FLUSH is about to be sent to every required member; returns its number, 1 or more. */
@@ -178,7 +212,7 @@ public final class IntentTracker {
     }
     chooseClearing();
     boolean wantsClear = !clearing.isEmpty();
-    ripe.assign(rules.clearFlushed() ? flushed : marked);
+    ripe.assign(flushed);
     if (wantsClear && !validSince.equals(record)) {
       clearing.clearAll();
       isWaiting = true;
@@ -219,10 +253,10 @@ public final class IntentTracker {
 
   private void chooseClearing() {
     clearing.clearAll();
+    RegionBits from = rules.clearFlushed() ? ripe : marked;
     int chosen = 0;
-    for (int i = ripe.nextSet(0); i >= 0 && chosen < MAX_CLEARED_REGIONS; i = ripe.nextSet(i + 1)) {
-      boolean isFlushed = flushed.test(i) || !rules.clearFlushed();
-      if (isFlushed && marked.test(i) && underWay[i & (COUNTS - 1)] == 0) {
+    for (int i = from.nextSet(0); i >= 0 && chosen < MAX_CLEARED_REGIONS; i = from.nextSet(i + 1)) {
+      if (!isUnderWay(i)) {
         clearing.set(i);
         chosen++;
       }

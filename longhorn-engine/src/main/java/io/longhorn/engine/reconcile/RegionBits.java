@@ -37,6 +37,26 @@ public final class RegionBits {
     words[region >> 6] &= ~(1L << region);
   }
 
+  /** Sets the bits of the regions from {@code first} to {@code last}. */
+  public void set(int first, int last) {
+    for (int word = first >> 6; word <= last >> 6; word++) {
+      words[word] |= inWord(word, first, last);
+    }
+  }
+
+  /** Clears the bits of the regions from {@code first} to {@code last}. */
+  public void clear(int first, int last) {
+    for (int word = first >> 6; word <= last >> 6; word++) {
+      words[word] &= ~inWord(word, first, last);
+    }
+  }
+
+  private static long inWord(int word, int first, int last) {
+    long from = word == first >> 6 ? -1L << first : -1L;
+    long to = word == last >> 6 ? -1L >>> (63 - (last & 63)) : -1L;
+    return from & to;
+  }
+
   /** Clears every bit. */
   public void clearAll() {
     for (int i = 0; i < words.length; i++) {

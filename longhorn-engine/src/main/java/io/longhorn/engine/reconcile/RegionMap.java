@@ -26,6 +26,11 @@ public record RegionMap(long sizeBytes, long regionBytes) {
     return (int) ((sizeBytes - 1) / regionBytes) + 1;
   }
 
+  /** How many whole regions that many bytes hold, at least 1: a power of two if they are one. */
+  public int countIn(int bytes) {
+    return (int) Math.max(1, bytes / regionBytes);
+  }
+
   /** The region of a byte. */
   public int regionOf(long offset) {
     return (int) (offset >> Long.numberOfTrailingZeros(regionBytes));

@@ -89,7 +89,7 @@ final class Upkeep implements Regions {
     this.volume = volume;
     this.regions = regions;
     reconcile = new ReconcileCore(regions);
-    marks = new IntentTracker(regions);
+    marks = new IntentTracker(regions, regions.countIn(IoRequest.SPAN_BYTES));
   }
 
   // ---- opening --------------------------------------------------------------------------------

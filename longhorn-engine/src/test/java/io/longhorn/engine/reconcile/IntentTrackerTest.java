@@ -10,7 +10,8 @@ final class IntentTrackerTest {
   private static final int REGION = 65_536;
   private static final RecordStamp RECORD = new RecordStamp(3, 7);
 
-  private final IntentTracker tracker = new IntentTracker(new RegionMap(64L * REGION, REGION));
+  private final RegionMap regions = new RegionMap(64L * REGION - 4096, REGION);
+  private IntentTracker tracker = new IntentTracker(regions, 1);
 
   private String tick(boolean mayClear) {
     Optional<IntentEffect> effect = tracker.tick(mayClear, RECORD);
@@ -165,5 +166,28 @@ final class IntentTrackerTest {
   void aWriteOverSeveralRegionsMarksEach() {
     tracker.writeSent(3L * REGION - 4096, 2 * REGION);
     assertThat(text(tracker.marks())).isEqualTo("2,3,4");
+  }
+
+  @Test
+  void whatReplicasMarkAtOnceIsMarkedRestsAndIsClearedTogether() {
+    tracker = new IntentTracker(regions, 4);
+    write(6);
+    tracker.writeSent(63L * REGION, 4096);
+    assertThat(text(tracker.marks())).isEqualTo("4,5,6,7,60,61,62,63");
+    write(12);
+    flush();
+    write(13);
+    assertThat(tick(true)).isEmpty();
+    assertThat(tickToClear())
+        .as("not what is under way, nor written since")
+        .isEqualTo("clear 4,5,6,7");
+    write(4);
+    tracker.cleared(true);
+    assertThat(tracker.isMarked(7)).as("marked again with region 4").isTrue();
+    assertThat(tick(true)).isEmpty();
+    tracker.writeEnded(63L * REGION, 4096);
+    flush();
+    assertThat(tick(true)).isEmpty();
+    assertThat(tick(true)).isEqualTo("clear 4,5,6,7,12,13,14,15,60,61,62,63");
   }
 }

@@ -132,6 +132,7 @@ final class ReconcileWorld {
   private final List<Replica> replicas = new ArrayList<>();
   private final List<Integer> weights = new ArrayList<>();
   private final RegionMap regions = new RegionMap((long) BLOCKS * BLOCK_BYTES, BLOCK_BYTES);
+  private final int atOnce;
 
   // What clients know.
   private final long[] acked = new long[BLOCKS];
@@ -170,8 +171,10 @@ final class ReconcileWorld {
 
   private int receiving;
 
+  /** Every other pair of seeds has replicas that mark both blocks at once. */
   ReconcileWorld(long seed, int count, ReconcileRules rules, CallerRules caller, boolean isTold) {
     random = RandomGeneratorFactory.of("L64X128MixRandom").create(seed);
+    atOnce = 1 + (int) (seed / 2 % 2);
     this.rules = rules;
     this.caller = caller;
     this.isTold = isTold;
@@ -184,7 +187,7 @@ final class ReconcileWorld {
     members = (1 << count) - 1;
     links = new int[count];
     core = new ReconcileCore(regions, rules);
-    tracker = new IntentTracker(regions, rules);
+    tracker = new IntentTracker(regions, atOnce, rules);
     for (Action action : Action.values()) {
       int much = random.nextInt(3) * random.nextInt(4);
       weights.add(action.isTrouble ? action.weight * much : action.weight);
@@ -331,7 +334,7 @@ final class ReconcileWorld {
     setMembers(answered);
     System.arraycopy(acked, 0, ackedAtOpening, 0, BLOCKS);
     core = new ReconcileCore(regions, rules);
-    tracker = new IntentTracker(regions, rules);
+    tracker = new IntentTracker(regions, atOnce, rules);
     List<ReconcileEvent.Member> opened = new ArrayList<>();
     forEach(
         answered,
@@ -486,7 +489,7 @@ final class ReconcileWorld {
                 "write " + value,
                 () -> {
                   clearFirst(replica);
-                  replica.isMarked[block] = true;
+                  mark(replica, block);
                   replica.value[block] = value;
                   writeAcks[block] |= replica.bit;
                   acknowledge(block);
@@ -621,7 +624,7 @@ final class ReconcileWorld {
                   if (lock[block] == equalize) {
                     if (replica.value[block] != equalize.source.value[block]) {
                       clearFirst(replica);
-                      replica.isMarked[block] = true;
+                      mark(replica, block);
                       replica.value[block] = equalize.source.value[block];
                     }
                     equalize.awaited &= ~replica.bit;
@@ -754,6 +757,13 @@ final class ReconcileWorld {
         clearing = clear;
         forEach(members, replica -> send(indexOf(replica), "clear", () -> clear(clear, replica)));
       }
+    }
+  }
+
+  /** Before a block is written: with the others that a replica marks at once. */
+  private void mark(Replica replica, int block) {
+    for (int other = 0; other < BLOCKS; other++) {
+      replica.isMarked[other] |= other / atOnce == block / atOnce;
     }
   }
 
@@ -924,7 +934,7 @@ final class ReconcileWorld {
     forEach(members, from::add);
     Replica source = from.get(random.nextInt(from.size()));
     if (replica.value[block] != source.value[block]) {
-      replica.isMarked[block] = true;
+      mark(replica, block);
       replica.value[block] = source.value[block];
     }
     reply(new ReturnEvent.Copied());

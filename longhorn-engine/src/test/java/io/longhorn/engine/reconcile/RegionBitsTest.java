@@ -21,7 +21,8 @@ final class RegionBitsTest {
       BitSet otherModel = new BitSet(count);
       for (int i = 0; i < 500; i++) {
         int region = random.nextInt(count);
-        switch (random.nextInt(8)) {
+        int last = random.nextInt(region, count);
+        switch (random.nextInt(10)) {
           case 0, 1 -> {
             bits.set(region);
             model.set(region);
@@ -29,6 +30,14 @@ final class RegionBitsTest {
           case 2 -> {
             bits.clear(region);
             model.clear(region);
+          }
+          case 8 -> {
+            bits.set(region, last);
+            model.set(region, last + 1);
+          }
+          case 9 -> {
+            bits.clear(region, last);
+            model.clear(region, last + 1);
           }
           case 3, 4 -> {
             other.set(region);
@@ -84,6 +93,12 @@ final class RegionBitsTest {
     assertThat(map.regionOf(size - 1)).isEqualTo(last);
     assertThat(map.lengthOf(last)).isEqualTo(lastBytes);
     assertThat(map.offsetOf(last) + map.lengthOf(last)).isEqualTo(size);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"65536, 32", "2097152, 1", "134217728, 1", "4096, 512"})
+  void aSpanHoldsAPowerOfTwoOfRegions(long regionBytes, int regions) {
+    assertThat(new RegionMap(1 << 30, regionBytes).countIn(2 << 20)).isEqualTo(regions);
   }
 
   @ParameterizedTest

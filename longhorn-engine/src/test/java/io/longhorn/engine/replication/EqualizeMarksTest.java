@@ -28,7 +28,7 @@ final class EqualizeMarksTest implements SteadySurroundings {
   private final ReplicationCore core =
       new ReplicationCore(SIZE, this, this, 0, new LoanPool(Long.MAX_VALUE));
   private final MemoryMember[] members = new MemoryMember[2];
-  private final IntentTracker tracker = new IntentTracker(new RegionMap(SIZE, BLOCK));
+  private final IntentTracker tracker = new IntentTracker(new RegionMap(SIZE, BLOCK), 1);
 
   @BeforeEach
   void openAfterACrashThatLeftOneWriteOnOneMember() {

@@ -196,10 +196,14 @@ final class IntentBitmap {
     return true;
   }
 
-  /** Sets the bits of the range and runs the request again when they are durable. */
+  /**
+   * Sets the bits of the range's spans and runs the request again when they are durable: of whole
+   * spans, so that writes here and there wait once for each span and not for each region.
+   */
   void want(long offset, long length, BlockRequest request) {
-    int first = regionOf(offset);
-    int last = regionOf(offset + length - 1);
+    long end = offset + length - 1;
+    int first = regionOf(offset - offset % ReplicaStore.SPAN_BYTES);
+    int last = regionOf(end - end % ReplicaStore.SPAN_BYTES + ReplicaStore.SPAN_BYTES - 1);
     int ahead = 0;
     while (ahead < MAX_SET_AHEAD_REGIONS
         && first - 1 - ahead >= 0

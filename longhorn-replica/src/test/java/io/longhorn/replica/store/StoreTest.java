@@ -7,7 +7,9 @@ import io.longhorn.api.membership.RecordStamp;
 import io.longhorn.api.wire.LayerList;
 import io.longhorn.replica.file.MemoryFiles;
 import io.longhorn.replica.store.StoreFixture.Request;
+import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /** What an open store does, on a file system in memory. */
@@ -55,9 +57,7 @@ class StoreTest {
     assertThat(it.version(5)).isEqualTo(1);
     assertThat(it.version(6)).isZero();
     assertThat(it.version(7)).isEqualTo(1);
-    assertThat(it.dirtyRegions())
-        .as("a clean close clears no bits")
-        .isEqualTo(java.util.List.of(0));
+    assertThat(it.dirtyRegions()).as("a clean close clears no bits").isEqualTo(regionsOfSpans(0));
   }
 
   @Test
@@ -108,16 +108,37 @@ class StoreTest {
   void aWriteSetsTheBitsOfItsRegionsAndAClearedOneIsSetAgain() {
     assertThat(it.store.isIntentSet(0, 4096)).isFalse();
     it.write(15, 2, 1);
-    assertThat(it.dirtyRegions()).containsExactly(0, 1);
+    assertThat(it.dirtyRegions()).isEqualTo(regionsOfSpans(0));
+    it.write(512, 1, 1);
+    assertThat(it.dirtyRegions()).containsAll(regionsOfSpans(0, 1));
     assertThat(it.clearAll()).isEqualTo(IoError.OK);
     assertThat(it.dirtyRegions()).isEmpty();
     assertThat(it.store.isIntentSet(15 * 4096, 8192)).isFalse();
-    it.write(16, 1, 2);
-    assertThat(it.dirtyRegions()).containsExactly(1);
+    it.write(512, 1, 2);
+    assertThat(it.dirtyRegions()).isEqualTo(regionsOfSpans(1));
     it.killAndOpen();
-    assertThat(it.dirtyRegions()).containsExactly(1);
+    assertThat(it.dirtyRegions()).isEqualTo(regionsOfSpans(1));
     assertThat(it.version(15)).isEqualTo(1);
-    assertThat(it.version(16)).isEqualTo(2);
+    assertThat(it.version(512)).isEqualTo(2);
+  }
+
+  @Test
+  void writesHereAndThereWaitOnceForEachSpan() {
+    long before = it.store.counters().intentCommits();
+    for (int region = 3; region < 32; region += 2) {
+      it.write(16 * region, 1, 1);
+      it.write(16 * (region + 64), 1, 1);
+    }
+    assertThat(it.store.counters().intentCommits() - before).isEqualTo(2);
+    assertThat(it.dirtyRegions()).isEqualTo(regionsOfSpans(0, 2));
+  }
+
+  /** A span has 32 regions of 64 KiB. */
+  private static List<Integer> regionsOfSpans(int... spans) {
+    return IntStream.of(spans)
+        .flatMap(span -> IntStream.range(32 * span, 32 * (span + 1)))
+        .boxed()
+        .toList();
   }
 
   @Test

@@ -53,7 +53,7 @@ final class EngineMarks {
   EngineMarks(SimEngine engine, RegionMap regions) {
     this.engine = engine;
     this.regions = regions;
-    tracker = new IntentTracker(regions);
+    tracker = new IntentTracker(regions, 1);
   }
 
   // ---- writes -----------------------------------------------------------------------------------
