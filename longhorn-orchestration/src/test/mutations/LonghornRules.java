@@ -263,6 +263,12 @@ final class LonghornRules {
                   + "          case STOPPING, ERROR, UNKNOWN -> false;",
               "MigrationPlannerTest"),
           new Mutation(
+              "I9: a volume that its engine has taken is given up for what is thought of replicas",
+              "lifecycle/RobustnessPlanner.java",
+              "    if (!ReplicaRule.mayBeServed(draft, volume) && !hasSource(draft, volume)) {",
+              "    if (!hasSource(draft, volume)) {",
+              "RobustnessPlannerTest"),
+          new Mutation(
               "I9: an engine that cannot be seen has crashed",
               "lifecycle/RobustnessPlanner.java",
               "      case UNKNOWN -> Robustness.UNKNOWN;",

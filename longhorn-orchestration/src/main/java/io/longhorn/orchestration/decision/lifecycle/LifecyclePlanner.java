@@ -164,7 +164,7 @@ public final class LifecyclePlanner {
       // It would be started here too: what runs elsewhere is stopped first.
       return close();
     }
-    List<String> missing = isAttached ? startUsed() : startAll();
+    List<String> missing = ReplicaRule.mayBeServed(draft, volume) ? startUsed() : startAll();
     boolean hasRunning = draft.activeReplicasOf(volume).stream().anyMatch(this::isRunning);
     if (isLeftOver) {
       // Of the last time: it may have lost the volume for ever since, or run from another image.
@@ -278,7 +278,7 @@ public final class LifecyclePlanner {
     draft.tell(replica, true, "ReplicaFailed", replica.name() + " cannot be started: " + why);
   }
 
-  /** Of a volume that is attached, those that its engine is to use are started again. */
+  /** Of a volume that may be served, those that its engine is to use are started again. */
   private List<String> startUsed() {
     SortedSet<String> used = new TreeSet<>(ReplicaRule.used(draft, volume, engine));
     for (Replica replica : draft.activeReplicasOf(volume)) {

@@ -22,7 +22,8 @@ import java.util.Optional;
  * may last, is never a fault.
  *
  * <p>One that is attached and has no replica in sync is not faulted either: its engine holds what
- * is written until one is back, and to detach it would help nobody.
+ * is written until one is back, and to detach it would help nobody. Nor is one on the way there
+ * whose engine has taken it.
  */
 public final class RobustnessPlanner {
   private final Draft draft;
@@ -97,8 +98,9 @@ public final class RobustnessPlanner {
       // Rule 7.2/5.
       return Robustness.FAULTED;
     }
-    if (!hasSource(draft, volume)) {
-      // Rule 7.2/4: none of those that have the newest data is left to begin with.
+    if (!ReplicaRule.mayBeServed(draft, volume) && !hasSource(draft, volume)) {
+      // Rule 7.2/4: none of those that have the newest data is left to begin with. I9: an engine
+      // that has taken the volume has begun, and may serve from one that is thought lost.
       return Robustness.FAULTED;
     }
     return instance.currentState() == InstanceView.State.RUNNING

@@ -1,5 +1,6 @@
 package io.longhorn.orchestration.decision.replica;
 
+import io.longhorn.api.EngineId;
 import io.longhorn.api.ReplicaId;
 import io.longhorn.api.ReplicaMode;
 import io.longhorn.api.cluster.Engine;
@@ -94,6 +95,28 @@ public final class ReplicaRule {
     return volume.status().state() == Volume.State.ATTACHED
         && !volume.spec().nodeID().isEmpty()
         && draft.ownerOf(volume).filter(ReplicaRule::isRunning).isPresent();
+  }
+
+  /**
+   * Whether a volume is attached, or may be served on the way there: the engine that was started
+   * for it has taken the generation. What the engine says is always late, whose generation it is
+   * the record says for sure; and who has it serves as soon as its members have promised.
+   */
+  public static boolean mayBeServed(Draft draft, Volume volume) {
+    return switch (volume.status().state()) {
+      case ATTACHED -> true;
+      case ATTACHING ->
+          draft.engineOf(volume).filter(one -> hasTaken(draft, volume, one)).isPresent();
+      case CREATING, DETACHING, DETACHED, DELETING -> false;
+    };
+  }
+
+  private static boolean hasTaken(Draft draft, Volume volume, Engine engine) {
+    Optional<EngineId> owner = draft.membershipOf(volume).flatMap(found -> found.record().owner());
+    return engine.spec().isWanted()
+        && engine.status().instance().mayRun()
+        && owner.isPresent()
+        && owner.equals(engine.status().id());
   }
 
   /**

@@ -103,7 +103,7 @@ public final class ReplenishPlanner {
    */
   private boolean isSourceBroughtBack() {
     boolean isNeeded =
-        volume.status().state() == Volume.State.ATTACHED
+        ReplicaRule.mayBeServed(draft, volume)
             && !volume.spec().nodeID().isEmpty()
             && draft.enginesOf(volume.name()).stream().anyMatch(ReplicaRule::isRunning);
     boolean hasSource =

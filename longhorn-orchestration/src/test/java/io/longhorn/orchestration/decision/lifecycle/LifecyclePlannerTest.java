@@ -544,6 +544,20 @@ final class LifecyclePlannerTest {
     assertThat(world.cluster.engine("v").spec().isWanted()).isEqualTo(isWanted);
   }
 
+  /** 7.1/10: once its engine has taken it nothing is waited for, so nobody has to fail for that. */
+  @ParameterizedTest
+  @CsvSource({"0, false", "-1, true"})
+  void whoCannotBeStartedDoesNotFailOnceTheVolumeIsTaken(int owner, boolean isFailed) {
+    StoredVolume world = new StoredVolume(State.ATTACHING, "node-1", "-");
+    world.healthyReplicas(InstanceView.State.STOPPED);
+    world.engine(InstanceView.State.RUNNING, true, 0);
+    world.record(owner, 1, 2, 3);
+    world.down("node-2");
+    plan(world);
+    assertThat(world.replica(2).spec().health().isFailed()).isEqualTo(isFailed);
+    assertThat(world.replica(2).spec().isWanted()).isNotEqualTo(isFailed);
+  }
+
   /** 7.1/11: an engine that serves has somebody to serve from, whether he can be seen or not. */
   @ParameterizedTest
   @CsvSource({"1, ATTACHED", "0, ATTACHING"})

@@ -120,6 +120,31 @@ final class RobustnessPlannerTest {
         .isEqualTo(expected == Robustness.FAULTED ? List.of("Faulted") : List.of());
   }
 
+  /**
+   * 7.2/4, I9: who has taken the volume may serve from a replica that is thought lost. It may have
+   * begun to since it was last heard of; that it has taken the volume, the record says.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    // engine, wanted, owner of the record -> robustness
+    "RUNNING, true,  0,  UNKNOWN",
+    "UNKNOWN, true,  0,  UNKNOWN",
+    "RUNNING, true,  -1, FAULTED",
+    "RUNNING, true,  1,  FAULTED",
+    // left from the last time
+    "UNKNOWN, false, 0,  FAULTED",
+    "ERROR,   true,  0,  FAULTED",
+  })
+  void whoHasTakenTheVolumeHasBegun(
+      InstanceView.State state, boolean isWanted, int owner, Robustness expected) {
+    StoredVolume world = world(State.ATTACHING, "node-1", Robustness.UNKNOWN);
+    world.engine(state, isWanted, 0);
+    world.record(owner, 1);
+    Replica replica = world.replica(1);
+    world.cluster.put(replica.with(replica.spec().withHealth(replica.spec().health().failed(9))));
+    assertThat(planned(world)).isEqualTo(expected);
+  }
+
   private static Integer[] numbers(String words) {
     return words.isEmpty()
         ? new Integer[0]

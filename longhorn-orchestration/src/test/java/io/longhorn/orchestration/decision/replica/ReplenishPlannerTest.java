@@ -82,6 +82,8 @@ final class ReplenishPlannerTest {
     "another one has it too,  ''",
     "its owner is gone too,   again 1",
     "detached,                ''",
+    "attaching,               ''",
+    "attaching by the owner,  again 1",
   })
   void whoAloneHasTheNewestDataComesBackBesideThoseThatMissedSome(String what, String expected) {
     ReplicaWorld world = ReplicaWorld.of(4, 3);
@@ -113,35 +115,54 @@ final class ReplenishPlannerTest {
       case "another one has it too" -> world.members(1, 2);
       case "its owner is gone too" -> {
         // The guest had moved to the migration's target, which has crashed with it.
-        Engine.Status said = world.engine().status();
-        world.put(
-            world
-                .engine()
-                .with(
-                    new Engine.Status(
-                        said.instance(),
-                        Optional.of(new EngineId(new UUID(77, 1))),
-                        false,
-                        1,
-                        "claiming",
-                        said.endpoints(),
-                        said.replicas(),
-                        said.currentImage())));
+        saysItIs(world, 1);
         world.put(
             new Engine(
                 Names.engine(ReplicaWorld.VOLUME, 1),
                 world.engine().spec().withActive(false).withWanted(false),
                 Engine.Status.NONE));
-        VolumeRecord record = world.membership().record();
-        EngineId gone = new EngineId(new UUID(77, 2));
-        world.put(
-            new Membership(
-                ReplicaWorld.VOLUME, record.reserved(record.reservedGeneration() + 1, gone)));
+        isTakenBy(world, 2);
       }
       case "detached" -> world.status(now -> now.with(Volume.State.DETACHED, ""));
+      case "attaching" -> world.status(now -> now.with(Volume.State.ATTACHING, ""));
+      case "attaching by the owner" -> {
+        // It has taken the volume and then lost whom it was to serve from: it waits for it.
+        world.status(now -> now.with(Volume.State.ATTACHING, ""));
+        saysItIs(world, 1);
+        isTakenBy(world, 1);
+      }
       default -> {}
     }
     assertThat(outcome(world)).isEqualTo(expected);
+  }
+
+  /** The engine has not said yet that it serves. */
+  private static void saysItIs(ReplicaWorld world, long id) {
+    Engine.Status said = world.engine().status();
+    world.put(
+        world
+            .engine()
+            .with(
+                new Engine.Status(
+                    said.instance(),
+                    Optional.of(engineId(id)),
+                    false,
+                    1,
+                    "claiming",
+                    said.endpoints(),
+                    said.replicas(),
+                    said.currentImage())));
+  }
+
+  private static void isTakenBy(ReplicaWorld world, long id) {
+    VolumeRecord record = world.membership().record();
+    world.put(
+        new Membership(
+            ReplicaWorld.VOLUME, record.reserved(record.reservedGeneration() + 1, engineId(id))));
+  }
+
+  private static EngineId engineId(long id) {
+    return new EngineId(new UUID(77, id));
   }
 
   // ---- 7.5/1, 7.5/2, 7.5/4: a new one -----------------------------------------------------------
