@@ -44,7 +44,7 @@ final class ClusterKilledIT {
 
     ClusterProcesses.kill(cluster.daemonPid());
     client.awaitProgress();
-    cluster.run("up", "--detach");
+    cluster.up();
     cluster.awaitHealthy(VOLUME);
     client.awaitProgress();
     assertThat(cluster.pids(VOLUME)).isEqualTo(pids);
@@ -56,8 +56,8 @@ final class ClusterKilledIT {
     ClusterProcesses.kill(replica);
     Workbench.await(
         "the engine has noticed",
-        () -> cluster.look("logs", before.engine().name()).contains("the store does not answer"));
-    cluster.run("up", "--detach");
+        () -> cluster.run("logs", before.engine().name()).contains("the store does not answer"));
+    cluster.up();
     client.awaitProgress();
     cluster.awaitDegraded(VOLUME, degraded);
     VolumeReport after = cluster.awaitHealthy(VOLUME);
@@ -92,7 +92,7 @@ final class ClusterKilledIT {
       client.awaitProgress();
       cluster.killEverything();
       client.awaitBreak();
-      cluster.run("up", "--detach");
+      cluster.up();
       VolumeReport after = cluster.awaitHealthyAfter(VOLUME, generation);
       generation = after.engine().generation();
       client.verify(ClusterProcesses.uri(after));

@@ -71,7 +71,7 @@ final class ClusterLifeIT {
     cluster.run("down");
     client.awaitBreak();
     assertThat(cluster.processes()).as("after down").isEmpty();
-    cluster.run("up", "--detach");
+    cluster.up();
     VolumeReport again = cluster.awaitHealthy(VOLUME);
     assertThat(again.currentNodeID()).isEqualTo("node-2");
     client.verify(ClusterProcesses.uri(again));

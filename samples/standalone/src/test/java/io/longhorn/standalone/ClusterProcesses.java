@@ -22,14 +22,17 @@ import java.util.List;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.function.Function;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Predicate;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
 /**
- * A standalone cluster, driven by the longhorn command of the build's runtime directory, with a
- * state directory of its own. In the end no process of it is left, whatever became of it.
+ * A standalone cluster, brought up from the runtime directory of the build, with a state directory
+ * of its own. In the end no process of it is left, whatever became of it.
  */
 public final class ClusterProcesses {
   /** For anything that is to come about; a machine with too much to do needs a part of it. */
@@ -51,26 +54,22 @@ public final class ClusterProcesses {
   public static ClusterProcesses up(Workbench bench) {
     ClusterProcesses cluster = new ClusterProcesses(bench, bench.home().resolve("state"));
     bench.later(cluster::killEverything);
-    cluster.run("up", "--nodes", "3", "--detach");
+    cluster.launch("up", "--nodes", "3", "--detach");
     return cluster;
   }
 
   // ---- commands ---------------------------------------------------------------------------------
 
-  /** Runs a command to its good end; what it printed. */
-  public String run(String... words) {
-    return bench.run(command(words)).strip();
+  /** Brings it up again, as people do. */
+  public void up() {
+    launch("up", "--detach");
   }
 
-  /** Runs a command to its end. */
-  public Outcome tryRun(String... words) {
-    return bench.tryRun(command(words));
-  }
-
-  private String[] command(String... words) {
-    return Stream.of(VolumeProcesses.withJava(LAUNCHER).stream(), here(words).stream())
-        .flatMap(Function.identity())
-        .toArray(String[]::new);
+  /** Runs a command to its good end, in a process of its own. */
+  private void launch(String... words) {
+    List<String> command = VolumeProcesses.withJava(LAUNCHER);
+    command.addAll(here(words));
+    bench.run(command.toArray(String[]::new));
   }
 
   private List<String> here(String... words) {
@@ -79,24 +78,41 @@ public final class ClusterProcesses {
     return command;
   }
 
+  /** Runs a command to its good end; what it printed. */
+  public String run(String... words) {
+    Outcome outcome = tryRun(words);
+    assertThat(outcome.exitCode()).as("%s: %s", String.join(" ", words), outcome.text()).isZero();
+    return outcome.text().strip();
+  }
+
   /**
-   * Runs a command that only looks to its good end, in this JVM: to look again and again with one
-   * of its own each time would take the machine from what is looked at. What it printed.
+   * Runs a command to its end, which has to come in time. In this JVM: the start of one of its own
+   * for each would take the machine from what is tested.
    */
-  String look(String... words) {
+  public Outcome tryRun(String... words) {
+    FutureTask<Outcome> command = new FutureTask<>(() -> execute(words));
+    Thread.ofPlatform().daemon().name("command " + words[0]).start(command);
+    try {
+      return command.get(PATIENCE.toNanos(), TimeUnit.NANOSECONDS);
+    } catch (InterruptedException | ExecutionException | TimeoutException e) {
+      throw new AssertionError(String.join(" ", words), e);
+    }
+  }
+
+  private Outcome execute(String... words) {
     StringWriter out = new StringWriter();
     PrintWriter both = new PrintWriter(out);
     String[] args = here(words).toArray(String[]::new);
     int exitCode = Longhorn.commandLine(args).setOut(both).setErr(both).execute(args);
-    assertThat(exitCode).as("%s: %s", String.join(" ", words), out).isZero();
-    return out.toString().strip();
+    both.flush();
+    return new Outcome(exitCode, out.toString());
   }
 
-  /** Runs a command that prints objects, in this JVM; them. */
+  /** Runs a command that prints objects; them. */
   JsonNode json(String... words) {
     List<String> command = new ArrayList<>(List.of(words));
     command.addAll(List.of("-o", "json"));
-    String text = look(command.toArray(String[]::new));
+    String text = run(command.toArray(String[]::new));
     try {
       return JSON.readTree(text);
     } catch (JsonProcessingException e) {

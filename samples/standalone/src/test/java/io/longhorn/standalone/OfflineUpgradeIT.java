@@ -109,7 +109,7 @@ final class OfflineUpgradeIT {
     cluster.run("engine-image", "default", IMAGE);
     assertThat(cluster.run("setting", "get", "default-engine-image")).isEqualTo(IMAGE);
     cluster.run("down");
-    cluster.run("up", "--detach");
+    cluster.up();
     assertThat(image("default").get("launcher").asText()).isEqualTo(before);
     cluster.run("volume", "create", VOLUME, "--size", Long.toString(SIZE));
     assertThat(cluster.volume(VOLUME).image()).isEqualTo(IMAGE);

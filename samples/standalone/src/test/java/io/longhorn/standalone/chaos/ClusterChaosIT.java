@@ -233,7 +233,7 @@ final class ClusterChaosIT {
     List<ProcessHandle> daemons = victims.of(Role.DAEMON);
     if (daemons.isEmpty()) {
       say("up");
-      cluster.run("up", "--detach");
+      cluster.up();
     }
     daemons.forEach(victims::goOn);
   }
