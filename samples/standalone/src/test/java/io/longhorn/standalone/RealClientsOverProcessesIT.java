@@ -25,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 @TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 final class RealClientsOverProcessesIT {
   private static final long MIB = 1 << 20;
-  private static final long SIZE = 256 * MIB;
+  private static final long SIZE = 128 * MIB;
   private static final Path REAL = Path.of("src", "test", "real").toAbsolutePath();
   private static final int LAST = Integer.MAX_VALUE;
 
@@ -138,6 +138,8 @@ final class RealClientsOverProcessesIT {
   @Test
   void fioVerifiesWhatItWroteAtDepth32() {
     for (String size : List.of("4k", "64k", "1m")) {
+      // Thousands of blocks, or as many bytes as keep the depth filled.
+      String bytes = size.equals("4k") ? "16m" : "48m";
       bench.run(
           "fio",
           "--name=verify-" + size,
@@ -146,7 +148,7 @@ final class RealClientsOverProcessesIT {
           "--rw=randwrite",
           "--bs=" + size,
           "--iodepth=32",
-          "--size=48m",
+          "--size=" + bytes,
           "--verify=crc32c",
           "--verify_fatal=1",
           "--fsync=128",
@@ -165,7 +167,7 @@ final class RealClientsOverProcessesIT {
           "--rw=randtrimwrite",
           size,
           "--iodepth=32",
-          "--size=32m",
+          "--size=16m",
           "--serialize_overlap=1", // it trims a block and writes it: not both at once
           "--verify=crc32c",
           "--verify_fatal=1",
