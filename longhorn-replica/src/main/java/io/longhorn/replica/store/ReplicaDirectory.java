@@ -11,6 +11,7 @@ import io.longhorn.replica.file.FileDirectory;
 import io.longhorn.replica.file.FileDirectory.Cache;
 import io.longhorn.replica.file.FileLayer;
 import io.longhorn.replica.format.FormatException;
+import io.longhorn.replica.format.IndexLogFormat;
 import io.longhorn.replica.format.IndexPageFormat;
 import io.longhorn.replica.format.IntentFormat;
 import io.longhorn.replica.format.IntentFormat.Description;
@@ -61,7 +62,7 @@ public final class ReplicaDirectory {
 
   private static final Pattern LAYER_FILE = Pattern.compile("L([0-9]{1,10})\\.(dat|idx)");
   private static final UUID NONE = new UUID(0, 0);
-  private static final int BUFFER_BYTES = 1 << 20;
+  private static final int MAX_LOG_BUFFER_BYTES = 1 << 20;
   private static final long MAX_MANIFEST_RECORDS = 4096;
 
   private ReplicaDirectory() {}
@@ -369,17 +370,29 @@ public final class ReplicaDirectory {
       open.lock();
       List<String> names = open.list();
       requireReplica(names);
-      RecordMemory buffer = RecordMemory.over(arena.allocate(BUFFER_BYTES, SuperFormat.BYTES));
-      DiskFile[] slots = {openFile(SUPER_A), openFile(SUPER_B)};
-      SuperSlots.Found supers = readSupers(slots, buffer, names.contains(IN_USE));
       LayerTable layers = new LayerTable();
-      Manifest manifest = readManifest(names, buffer, layers);
-      removeLeftOvers(open, names, layers);
-      DiskFile intentFile = openFile(INTENT);
-      IntentBitmap.Contents intent =
-          readIntent(
-              intentFile, buffer, manifest.sizeBytes, supers.now().isClean() && !supers.isInUse());
-      LogPosition log = IndexJournal.position(openFile(INDEX_LOG), supers.now().replica(), buffer);
+      SuperSlots.Found supers;
+      Manifest manifest;
+      DiskFile intentFile;
+      IntentBitmap.Contents intent;
+      LogPosition log;
+      try (Arena reading = Arena.ofConfined()) {
+        RecordMemory record = buffer(reading, SuperFormat.BYTES);
+        DiskFile[] slots = {openFile(SUPER_A), openFile(SUPER_B)};
+        supers = readSupers(slots, record, names.contains(IN_USE));
+        manifest = readManifest(names, record, layers);
+        removeLeftOvers(open, names, layers);
+        intentFile = openFile(INTENT);
+        boolean isClean = supers.now().isClean() && !supers.isInUse();
+        intent = readIntent(intentFile, reading, manifest.sizeBytes, isClean);
+        DiskFile logFile = openFile(INDEX_LOG);
+        RecordMemory records =
+            buffer(
+                reading,
+                Math.clamp(
+                    logFile.sizeBytes(), IndexLogFormat.MAX_RECORD_BYTES, MAX_LOG_BUFFER_BYTES));
+        log = IndexJournal.position(logFile, supers.now().replica(), records);
+      }
       makeDurable(open, layers);
       UUID boot = files.boot();
       Parts parts = new Parts(open, options, pool, arena, boot, manifest, layers);
@@ -388,6 +401,11 @@ public final class ReplicaDirectory {
       store = made;
       made.recover();
       return made;
+    }
+
+    /** As long as what is read: it is cleared first. */
+    private static RecordMemory buffer(Arena arena, int bytes) {
+      return RecordMemory.over(arena.allocate(bytes, SuperFormat.BYTES));
     }
 
     private void requireReplica(List<String> names) throws DiskException {
@@ -622,7 +640,7 @@ public final class ReplicaDirectory {
     }
 
     private static IntentBitmap.Contents readIntent(
-        DiskFile file, RecordMemory buffer, long sizeBytes, boolean isClean)
+        DiskFile file, Arena arena, long sizeBytes, boolean isClean)
         throws DiskException, FormatException {
       int regions = IntentFormat.regions(sizeBytes);
       int length = IntentFormat.pages(regions) * 2 * IntentFormat.PAGE_BYTES;
@@ -631,8 +649,9 @@ public final class ReplicaDirectory {
             IoError.CORRUPT,
             "the bitmap has " + file.sizeBytes() + " bytes and should have " + length);
       }
-      requireOk(file.read(buffer.address(), length, 0), "the bitmap cannot be read");
-      IntentBitmap.Contents contents = IntentBitmap.read(buffer, regions, isClean);
+      RecordMemory bitmap = buffer(arena, length);
+      requireOk(file.read(bitmap.address(), length, 0), "the bitmap cannot be read");
+      IntentBitmap.Contents contents = IntentBitmap.read(bitmap, regions, isClean);
       if (contents == null
           || contents.description().regions() != regions
           || contents.description().regionBytes() != IntentFormat.regionBytes(sizeBytes)) {
