@@ -9,6 +9,7 @@ import io.longhorn.api.cluster.ObjectKind;
 import io.longhorn.api.cluster.Volume;
 import io.longhorn.orchestration.decision.EngineSeen;
 import io.longhorn.orchestration.sim.volume.SimEngine;
+import io.longhorn.orchestration.sim.volume.SimReplica;
 import io.longhorn.orchestration.sim.world.SimFailure;
 import io.longhorn.orchestration.sim.world.SimKnobs;
 import java.util.List;
@@ -277,6 +278,49 @@ final class SimTest {
     four.powerOn("n3");
     rests(four);
     assertThat(four.record("v1").membership().members()).hasSize(3);
+  }
+
+  /** It was asked late, and had the directory from then on: nobody could use or delete it. */
+  @Test
+  void whatHasEndedTakesNoDirectory() {
+    SimReplica standby = standby();
+    sim.killInstanceManagerHard("n3");
+    assertThat(standby.isStandby()).isFalse();
+    standby.promote();
+    assertThat(holderOf(standby)).isZero();
+  }
+
+  @Test
+  void whatIsStoppedTakesItsDirectoryWhenItGoesOn() {
+    SimReplica standby = standby();
+    standby.freeze();
+    assertThat(sim.killReplica("v1", "n3")).isTrue();
+    standby.promote();
+    assertThat(holderOf(standby)).isZero();
+    standby.thaw();
+    assertThat(holderOf(standby)).isEqualTo(standby.pid());
+  }
+
+  /** One on n3, with nobody to decide any more. */
+  private SimReplica standby() {
+    attach(sim);
+    assertThat(sim.attach("va-2", "v1", "n2")).isEmpty();
+    assertThat(sim.runUntil(() -> tells(sim, "Volume migration engine is ready"), MINUTE))
+        .as(sim.trace(200))
+        .isTrue();
+    sim.killControlPlane();
+    return sim.replicas("v1").stream()
+        .filter(replica -> replica.node().equals("n3") && replica.isStandby())
+        .findFirst()
+        .orElseThrow();
+  }
+
+  private long holderOf(SimReplica replica) {
+    return sim.directories().stream()
+        .filter(directory -> directory.replica.equals(replica.id()))
+        .findFirst()
+        .orElseThrow()
+        .holder;
   }
 
   @Test

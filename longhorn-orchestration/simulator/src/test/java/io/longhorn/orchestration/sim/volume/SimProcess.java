@@ -119,7 +119,8 @@ public abstract class SimProcess implements SimNetwork.Endpoint {
     world.network.resumed(this);
   }
 
-  private void run(Runnable task) {
+  /** Does it now, or when it goes on; not at all once it has ended. */
+  final void run(Runnable task) {
     if (!isAlive) {
       return;
     }

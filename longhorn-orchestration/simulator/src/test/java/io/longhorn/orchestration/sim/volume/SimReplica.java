@@ -89,7 +89,7 @@ public final class SimReplica extends SimProcess {
 
   /** Whether it serves without its directory. */
   public boolean isStandby() {
-    return isServing && isStandby;
+    return isServing && isStandby && isAlive();
   }
 
   /** Whether it has its directory. */
@@ -190,8 +190,12 @@ public final class SimReplica extends SimProcess {
         });
   }
 
-  /** Takes its directory, if nobody has it. */
+  /** Takes its directory, if nobody has it when it gets to that. */
   public void promote() {
+    run(this::takeOver);
+  }
+
+  private void takeOver() {
     Optional<SimDirectory> found = machine().directory(path);
     if (isStandby() && found.isPresent() && found.get().holder == 0) {
       take(found.get());
