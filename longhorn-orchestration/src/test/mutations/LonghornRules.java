@@ -129,6 +129,12 @@ final class LonghornRules {
               "    if (isSettled(draft, now, winner.get()) || true) {\n",
               "MigrationEndTest"),
           new Mutation(
+              "M6: the record names the winner before the decision is stored",
+              "volume/MigrationEnd.java",
+              "    if (!isStored(draft, volume)) {\n",
+              "    if (!isStored(draft, volume) && engines.isEmpty()) {\n",
+              "MigrationEndTest"),
+          new Mutation(
               "no fencing: two may claim after a migration",
               "volume/MigrationEnd.java",
               "    if (record.claimants().equals(alone) && record.phase() == VolumeRecord.Phase.NONE) {",

@@ -828,6 +828,10 @@ public final class SmallCluster {
         && record.reservedGeneration() > finish.generation()) {
       return;
     }
+    if (!record.claimants().contains(winner.id)) {
+      // Who is not named does not claim, and never will.
+      return;
+    }
     VolumeRecord owned =
         record.isOwnedBy(winner.id, record.reservedGeneration())
             ? record

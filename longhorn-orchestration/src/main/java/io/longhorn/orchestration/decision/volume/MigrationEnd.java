@@ -39,6 +39,13 @@ public final class MigrationEnd {
       // Rule M4: confirmed; from here on only the target's engine is the volume's.
       draft.put(volume.with(status.withNodes(node, status.currentMigrationNodeID())));
     }
+    if (!isStored(draft, volume)) {
+      // Rule M6: the record and the engines are stored before the volume. A plan that is cut off
+      // between the two would have shut one engine out of the record for ever, and the next plan
+      // could decide for that one.
+      draft.waits(volume, Names.MIGRATION, "M6", "the decision is not stored yet");
+      return;
+    }
     Volume now = draft.volume(volume.name()).orElse(volume);
     Optional<Engine> winner = winner(draft, now);
     if (winner.isEmpty()) {
@@ -49,6 +56,16 @@ public final class MigrationEnd {
     if (isSettled(draft, now, winner.get())) {
       end(draft, now, winner.get());
     }
+  }
+
+  /** Whether where the volume is to be was decided before this plan. */
+  private static boolean isStored(Draft draft, Volume volume) {
+    return draft
+        .view()
+        .find(volume.kind(), volume.name(), Volume.class)
+        .filter(before -> before.spec().nodeID().equals(volume.spec().nodeID()))
+        .filter(before -> before.spec().migrationNodeID().equals(volume.spec().migrationNodeID()))
+        .isPresent();
   }
 
   /** It was given up together with the attachment: told with the plan that does so, and once. */

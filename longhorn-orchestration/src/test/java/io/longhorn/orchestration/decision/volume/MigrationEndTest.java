@@ -202,6 +202,22 @@ final class MigrationEndTest {
   }
 
   @Test
+  void nobodyIsShutOutBeforeTheDecisionIsStored() {
+    // M6: cut off after the record the next plan could roll back to one that may not claim
+    MigrationFacts facts = MigrationFacts.ready().owner(MigrationFacts.G_ID).without("n1");
+    facts.apply((draft, volume) -> {
+      MigrationPlanner.decide(draft, volume);
+      MigrationPlanner.carryOut(draft, draft.volume("v").orElseThrow());
+    });
+    assertThat(facts.volume().status().currentNodeID()).as("M4").isEqualTo("n2");
+    assertThat(facts.record().claimants())
+        .containsExactly(MigrationFacts.O_ID, MigrationFacts.G_ID);
+    assertThat(waitsFor(facts)).isEqualTo("M6");
+    carryOut(facts);
+    assertThat(facts.record().claimants()).containsExactly(MigrationFacts.G_ID);
+  }
+
+  @Test
   void theRemovalComesBeforeTheOtherIsTheVolumes() {
     // M6, 3.7: in the plan itself, for it may be cut off anywhere
     MigrationFacts facts = decided("n2").owner(MigrationFacts.G_ID);
