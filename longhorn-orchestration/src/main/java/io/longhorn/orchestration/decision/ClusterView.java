@@ -61,6 +61,10 @@ public final class ClusterView {
   private final TreeSet<String> dirty = new TreeSet<>();
 
   private boolean isClusterDirty = true;
+
+  /** Whether the plan of the cluster may ask for upgrades, and so looks at all volumes. */
+  private boolean areUpgradesAutomatic;
+
   private boolean areTargetsChanged = true;
   private long nowMillis;
   private boolean isStopping;
@@ -105,6 +109,8 @@ public final class ClusterView {
     }
     if (before != null) {
       unindex(before);
+    } else {
+      cameOrWent(object);
     }
     index(object);
     refer(before == null ? Collections.emptySortedSet() : imagesOf(before), imagesOf(object));
@@ -133,6 +139,7 @@ public final class ClusterView {
         case ENGINE -> engines.remove(key.name());
         default -> {}
       }
+      cameOrWent(before);
       unindex(before);
       refer(imagesOf(before), Collections.emptySortedSet());
       if (key.kind() == ObjectKind.ENGINE) {
@@ -148,9 +155,9 @@ public final class ClusterView {
     if (now.equals(before)) {
       return;
     }
-    isClusterDirty = true;
     count(manager, before == null ? ManagerSeen.NOT_YET : before, now);
     if (before == null || before.reach() != now.reach() || before.pid() != now.pid()) {
+      isClusterDirty = true;
       find(ObjectKind.INSTANCE_MANAGER, manager, InstanceManager.class)
           .ifPresent(object -> nodeChanged(object.nodeID()));
       // Also those that have nothing to do with the node any more.
@@ -160,6 +167,8 @@ public final class ClusterView {
       }
       return;
     }
+    // Rule 5.9/2: one in which nothing runs may go.
+    isClusterDirty |= before.isIdle() != now.isIdle();
     // Whose processes came, went, or changed.
     before
         .instances()
@@ -246,15 +255,12 @@ public final class ClusterView {
   private void changed(ClusterObject object) {
     areTargetsChanged |= object instanceof Engine || object instanceof InstanceManager;
     switch (object) {
-      case Volume volume -> {
-        dirty.add(volume.name());
-        isClusterDirty = true;
-      }
-      case Engine engine -> dirty.add(engine.spec().volumeName());
-      case Replica replica -> dirty.add(replica.spec().volumeName());
+      case Volume volume -> dirtyVolume(volume.name());
+      case Engine engine -> dirtyVolume(engine.spec().volumeName());
+      case Replica replica -> dirtyVolume(replica.spec().volumeName());
       default -> {
         switch (object.kind()) {
-          case VOLUME_ATTACHMENT, MEMBERSHIP -> dirty.add(object.name());
+          case VOLUME_ATTACHMENT, MEMBERSHIP -> dirtyVolume(object.name());
           case EVENT -> {}
           case NODE -> {
             isClusterDirty = true;
@@ -269,7 +275,12 @@ public final class ClusterView {
               seen.instances().keySet().forEach(this::dirtyInstance);
             }
           }
-          case SETTING, ENGINE_IMAGE -> everythingChanged();
+          case SETTING -> {
+            areUpgradesAutomatic =
+                settings().number(Settings.Key.CONCURRENT_AUTOMATIC_ENGINE_UPGRADE) != 0;
+            everythingChanged();
+          }
+          case ENGINE_IMAGE -> everythingChanged();
           case VOLUME, ENGINE, REPLICA -> throw new IllegalStateException("unreachable");
         }
       }
@@ -292,12 +303,23 @@ public final class ClusterView {
     }
   }
 
+  /** What is a process of a volume that is stored is that volume's, and not the cluster's. */
   private void dirtyInstance(String instance) {
-    isClusterDirty = true;
     String volume = Names.volumeOf(instance);
     if (!volume.isEmpty()) {
-      dirty.add(volume);
+      dirtyVolume(volume);
     }
+    isClusterDirty |= !named(ObjectKind.VOLUME).containsKey(volume);
+  }
+
+  private void dirtyVolume(String volume) {
+    dirty.add(volume);
+    isClusterDirty |= areUpgradesAutomatic;
+  }
+
+  /** The processes of a volume are strays, and the cluster's, as long as it is not there. */
+  private void cameOrWent(ClusterObject object) {
+    isClusterDirty |= object instanceof Volume;
   }
 
   private void index(ClusterObject object) {

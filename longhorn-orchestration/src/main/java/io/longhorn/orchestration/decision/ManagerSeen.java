@@ -20,6 +20,11 @@ public record ManagerSeen(Reach reach, long pid, SortedMap<String, Instance> ins
     instances = Collections.unmodifiableSortedMap(new TreeMap<>(instances));
   }
 
+  /** Whether nothing runs in it, or is being started or stopped. */
+  public boolean isIdle() {
+    return instances.values().stream().allMatch(Instance::isOver);
+  }
+
   /** Whether it can be talked to. */
   public enum Reach {
     /** Nobody has looked yet: what is known stays known. */

@@ -190,8 +190,7 @@ public final class InstanceManagerPlanner {
     }
     return switch (manager.state()) {
       // Rule 5.9/2: what runs in it, or is being started or stopped, is not to be cut off.
-      case RUNNING ->
-          draft.seen(manager).instances().values().stream().allMatch(ManagerSeen.Instance::isOver);
+      case RUNNING -> draft.seen(manager).isIdle();
       // Rule 5.9/3: nobody knows what runs in it (#6479).
       case UNKNOWN -> false;
       // Rule 5.9/4: anything else goes at once.
