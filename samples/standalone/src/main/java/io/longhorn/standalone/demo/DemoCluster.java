@@ -16,6 +16,7 @@ import java.io.StringWriter;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import picocli.CommandLine;
@@ -23,6 +24,7 @@ import picocli.CommandLine;
 /** The cluster of one demo: real processes, started and asked like anybody else's. */
 final class DemoCluster implements AutoCloseable {
   private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final Duration KILL_AGAIN = Duration.ofMillis(2);
 
   private final RuntimeLayout layout;
   private final int nodes;
@@ -142,7 +144,7 @@ final class DemoCluster implements AutoCloseable {
     for (ProcessHandle process : processes) {
       while (!ProcessEnd.hasEnded(process) && System.nanoTime() - deadline < 0) {
         process.destroyForcibly();
-        Thread.onSpinWait();
+        LockSupport.parkNanos(KILL_AGAIN.toNanos());
       }
     }
   }
