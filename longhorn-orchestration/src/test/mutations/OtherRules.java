@@ -347,9 +347,16 @@ final class OtherRules {
           new Mutation(
               "5.9/2: an old instance manager is ended although something runs in it",
               "cluster/InstanceManagerPlanner.java",
-              "instances().values().stream().allMatch(ManagerSeen.Instance::isOver);",
-              "instances().values().stream().noneMatch(one -> one.uuid().isEmpty());",
+              "case RUNNING -> draft.seen(manager).isIdle();",
+              "case RUNNING -> draft.seen(manager).instances().values().stream()"
+                  + ".noneMatch(one -> one.uuid().isEmpty());",
               "InstanceManagerPlannerTest OldInstanceManagersTest"),
+          new Mutation(
+              "5.9/2: an instance manager that has become idle is no reason to plan for the cluster",
+              "ClusterView.java",
+              "    isClusterDirty |= before.isIdle() != now.isIdle();\n",
+              "",
+              "ClusterViewTest"),
           new Mutation(
               "6.1/5: doubt overwrites an error",
               "cluster/InstanceManagerPlanner.java",
