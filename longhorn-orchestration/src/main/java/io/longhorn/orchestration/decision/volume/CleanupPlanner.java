@@ -69,18 +69,23 @@ public final class CleanupPlanner {
    */
   private void goOn() {
     for (Replica replica : replicas) {
-      boolean hasBegun = RemovalRule.hasBegun(draft, replica);
-      if (hasBegun && !ReplicaRule.isMember(draft, volume, replica)) {
+      if (isOnItsWay(replica)) {
         RemovalRule.remove(draft, volume, replica);
       }
     }
+  }
+
+  /** Whether its directory is being deleted: what it went for may be over, it goes nevertheless. */
+  private boolean isOnItsWay(Replica replica) {
+    return RemovalRule.hasBegun(draft, replica) && !ReplicaRule.isMember(draft, volume, replica);
   }
 
   private void plan() {
     List<Replica> left = new ArrayList<>(replicas);
     for (Replica replica : replicas) {
       // One after the other, so that the last two do not each count on the other one.
-      if (whyGoing(replica).isPresent() && isSafe(replica, left)) {
+      boolean isGoing = whyGoing(replica).isPresent() && isSafe(replica, left);
+      if (isGoing || isOnItsWay(replica)) {
         left.remove(replica);
         remove(replica);
       }

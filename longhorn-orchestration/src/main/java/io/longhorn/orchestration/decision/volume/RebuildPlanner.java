@@ -8,6 +8,7 @@ import io.longhorn.api.cluster.Volume;
 import io.longhorn.orchestration.decision.Capability;
 import io.longhorn.orchestration.decision.Draft;
 import io.longhorn.orchestration.decision.Names;
+import io.longhorn.orchestration.decision.replica.RemovalRule;
 import io.longhorn.orchestration.decision.replica.ReplicaRule;
 import java.util.Optional;
 import java.util.SortedSet;
@@ -174,7 +175,9 @@ public final class RebuildPlanner {
           ReplicaRule.isEmpty(draft, volume, replica)
               && !replica.spec().health().isFailed()
               && !used.contains(replica.name())
-              && !ReplicaRule.isSpare(draft, volume, replica);
+              && !ReplicaRule.isSpare(draft, volume, replica)
+              // It would be started in a directory that is being deleted.
+              && !RemovalRule.hasBegun(draft, replica);
       if (!isWaiting) {
         continue;
       }

@@ -59,8 +59,13 @@ public final class ReplenishPlanner {
                         (Replica replica) -> -replica.spec().health().failedAtMillis())
                     .thenComparing(Replica::name))
             .toList();
-    // Rule 7.7/3: who has to leave does not count: another one is made first.
-    long usable = replicas.stream().filter(ReplicaRule::isUsable).count();
+    // Rule 7.7/3: who has to leave does not count: another one is made first. Nor does one whose
+    // directory is being deleted: its node may go down meanwhile, and stay so.
+    long usable =
+        replicas.stream()
+            .filter(ReplicaRule::isUsable)
+            .filter(replica -> !RemovalRule.hasBegun(draft, replica))
+            .count();
     missing = (int) Math.max(volume.spec().numberOfReplicas() - usable, 0);
   }
 
@@ -277,7 +282,9 @@ public final class ReplenishPlanner {
     }
     for (Replica replica : replicas) {
       boolean isSettled =
-          replica.spec().health().isFailed() || ReplicaRule.isInSync(draft, volume, replica);
+          replica.spec().health().isFailed()
+              || RemovalRule.hasBegun(draft, replica)
+              || ReplicaRule.isInSync(draft, volume, replica);
       if (!isSettled) {
         return wait("7.5/2", replica.name() + " is not in sync yet");
       }

@@ -16,6 +16,7 @@ import io.longhorn.orchestration.decision.ManagerSeen;
 import io.longhorn.orchestration.decision.Names;
 import io.longhorn.orchestration.decision.Plan;
 import io.longhorn.orchestration.decision.volume.CleanupPlanner;
+import io.longhorn.orchestration.decision.volume.RebuildPlanner;
 import java.util.Collections;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
@@ -378,6 +379,30 @@ final class CleanupPlannerTest {
     world.spec(spec -> spec.with(4, 0, spec.placement()));
     plan(world);
     assertThat(world.replica(4).spec().isWanted()).as("it is needed").isTrue();
+  }
+
+  @Test
+  void whatIsBeingDeletedGoesAlsoIfItWouldBeNeededAgain() {
+    // Rule 7.5/5: it was too many, and another one left while its directory was being deleted.
+    ReplicaWorld world = ReplicaWorld.of(4, 3);
+    world.addReplica(4, "node-4");
+    world.replicaSpec(4, spec -> spec.withHealth(Health.NEW).withWanted(false));
+    world.instance(4, InstanceView.State.STOPPED, "");
+    use(world, 1, 2, 3);
+    assertThat(ReplicaWorld.done(plan(world))).isEqualTo("DeleteDirectory");
+    String deletion = Names.deletion(world.replica(4));
+    world.seen("node-4", deletion, ManagerSeen.State.RUNNING);
+    world.members(1, 2);
+    world.plan(RebuildPlanner::plan);
+    assertThat(world.replica(4).spec().isWanted()).as("to be filled").isFalse();
+    // As if it had been wanted again before anybody saw that its deletion had begun.
+    world.replicaSpec(4, spec -> spec.withWanted(true));
+    assertThat(plan(world).actions()).as("it is only stored").hasSize(1);
+    assertThat(world.replica(4).spec().isWanted()).as("while it is deleted").isFalse();
+    world.replicaSpec(4, spec -> spec.withHealth(spec.health().failed(ReplicaWorld.NOW)));
+    world.seen("node-4", deletion, ManagerSeen.State.STOPPED);
+    plan(world);
+    assertThat(isThere(world, 4)).as("failed, for it has no directory").isFalse();
   }
 
   // ---- issues -----------------------------------------------------------------------------------

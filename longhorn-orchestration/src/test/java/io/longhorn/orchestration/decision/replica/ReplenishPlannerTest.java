@@ -187,6 +187,7 @@ final class ReplenishPlannerTest {
     "7.5/2, another one is not in sync,  7.5/2",
     "7.5/2, another one is WO,           7.5/2",
     "7.5/2, a new one is being filled,   7.5/2",
+    "7.5/5, another one is being deleted, new",
     "7.5/4, degraded for 599 s,          7.5/4",
     "7.5/4, degraded for 600 s,          new",
     "7.5/4, 60 s wanted and 61 s past,   new",
@@ -245,6 +246,12 @@ final class ReplenishPlannerTest {
       case "a new one is being filled" -> {
         world.addReplica(4, "node-4");
         world.replicaSpec(4, spec -> spec.withHealth(Health.NEW).withEvictionRequested(true));
+      }
+      case "another one is being deleted" -> {
+        world.addReplica(4, "node-2");
+        world.replicaSpec(4, spec -> spec.withHealth(Health.NEW).withWanted(false));
+        world.instance(4, InstanceView.State.STOPPED, "");
+        world.seen("node-2", Names.deletion(world.replica(4)), ManagerSeen.State.RUNNING);
       }
       case "60 s wanted and 61 s past" -> {
         world.set(Settings.Key.REPLICA_REPLENISHMENT_WAIT, "60");
