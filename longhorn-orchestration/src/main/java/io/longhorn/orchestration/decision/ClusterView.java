@@ -167,7 +167,7 @@ public final class ClusterView {
       }
       return;
     }
-    // Rule 5.9/2: one in which nothing runs may go.
+    // An old one may go when nothing runs in it any more.
     isClusterDirty |= before.isIdle() != now.isIdle();
     // Whose processes came, went, or changed.
     before
