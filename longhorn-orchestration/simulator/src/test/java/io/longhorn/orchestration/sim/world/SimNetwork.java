@@ -219,18 +219,20 @@ public final class SimNetwork {
       if (isBroken || way.isClosed) {
         return;
       }
-      if (!receiver.isAlive()) {
-        // Nobody says so: the other end finds out.
-        if (frame.length == 0) {
-          over();
-        }
-        return;
-      }
-      if (!isOpen(receiver) || !way.held.isEmpty()) {
+      if (receiver.isAlive() && (!isOpen(receiver) || !way.held.isEmpty())) {
         way.held.add(frame);
-        return;
+      } else {
+        take(way, receiver, frame);
       }
-      deliver(way, receiver, frame);
+    }
+
+    private void take(Direction way, Endpoint receiver, byte[] frame) {
+      if (receiver.isAlive()) {
+        deliver(way, receiver, frame);
+      } else if (frame.length == 0) {
+        // Nobody says so: the other end finds out.
+        over();
+      }
     }
 
     private void deliver(Direction way, Endpoint receiver, byte[] frame) {
@@ -274,9 +276,14 @@ public final class SimNetwork {
 
     private void release(Direction way, Endpoint receiver) {
       if (!way.held.isEmpty() && isOpen(receiver)) {
-        List<byte[]> frames = List.copyOf(way.held);
-        way.held.clear();
-        frames.forEach(frame -> travel(way, receiver, frame));
+        scheduler.after(delay(), () -> drain(way, receiver));
+      }
+    }
+
+    /** What was held stays so until then: what is still on its way comes after it. */
+    private void drain(Direction way, Endpoint receiver) {
+      while (!way.held.isEmpty() && !isBroken && !way.isClosed && isOpen(receiver)) {
+        take(way, receiver, way.held.removeFirst());
       }
     }
 
