@@ -18,7 +18,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SortedMap;
-import java.util.SortedSet;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -144,7 +143,8 @@ final class EngineReturn {
   }
 
   private void readLayers() {
-    SortedSet<ReplicaId> sources = engine.committed(engine.requiredMembers());
+    // As the real one: of members with a link, not of one that the record is still to leave out.
+    SortedMap<ReplicaId, ReplicaInfo> sources = upkeep.memberInfos();
     Runnable lost = () -> step(new ReturnEvent.LayersLost());
     if (sources.isEmpty()) {
       lost.run();
@@ -154,7 +154,7 @@ final class EngineReturn {
     engine
         .calls()
         .ask(
-            sources.first(),
+            sources.firstKey(),
             frame(FrameType.LAYERS),
             members ->
                 engine
