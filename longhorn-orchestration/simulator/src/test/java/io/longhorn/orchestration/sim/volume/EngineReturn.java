@@ -143,7 +143,6 @@ final class EngineReturn {
   }
 
   private void readLayers() {
-    // As the real one: of members with a link, not of one that the record is still to leave out.
     SortedMap<ReplicaId, ReplicaInfo> sources = upkeep.memberInfos();
     Runnable lost = () -> step(new ReturnEvent.LayersLost());
     if (sources.isEmpty()) {

@@ -29,7 +29,8 @@ final class ReplicaCalls {
    */
   void ask(ReplicaId replica, SimFrame frame, Consumer<SimFrame> answered, Runnable lost) {
     calls.put(frame.sequence(), new Call(replica, answered, lost));
-    if (engine.portOf(replica).filter(port -> port.send(frame, 0)).isEmpty()) {
+    // Whoever waits for a link that is never up would not be told; the real engine refuses too.
+    if (engine.portOf(replica).filter(port -> port.isLinked() && port.send(frame, 0)).isEmpty()) {
       calls.remove(frame.sequence());
       lost.run();
     }
